@@ -1,0 +1,5 @@
+"""Kernels: one idea a file, each beside its plain PyTorch reference. Imports nothing of `lib`."""
+
+from kernels.selective_scan import selective_scan, selective_scan_reference, selective_state_update
+
+__all__ = ["selective_scan", "selective_scan_reference", "selective_state_update"]

@@ -1,0 +1,60 @@
+"""A pre-norm decoder whose layers may mix time in different ways: attention, Mamba, or what a later paper brings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from lib.nn.experts import MixtureOfExperts
+from lib.nn.norms import RMSNorm
+
+
+class DecoderLayer(nn.Module):
+    """u = x + mixer(norm(x));  y = u + feed_forward(norm(u)).
+
+    `mixer` is called as mixer(x, state, mask, positions) and offers `new_state()`.
+    """
+
+    def __init__(self, dim: int, mixer: nn.Module, feed_forward: nn.Module, eps: float = 1e-6):
+        super().__init__()
+        self.input_layernorm = RMSNorm(dim, eps)
+        self.mixer = mixer
+        self.pre_ff_layernorm = RMSNorm(dim, eps)
+        self.feed_forward = feed_forward
+
+    def forward(self, x: Tensor, state=None, mask: Tensor | None = None, positions: Tensor | None = None) -> Tensor:
+        x = x + self.mixer(self.input_layernorm(x), state, mask, positions)
+        return x + self.feed_forward(self.pre_ff_layernorm(x))
+
+
+class Decoder(nn.Module):
+    """Token embedding, layers, final norm: tokens (batch, length) -> hidden states (batch, length, dim)."""
+
+    def __init__(self, vocab_size: int, dim: int, layers: Sequence[DecoderLayer], eps: float = 1e-6):
+        super().__init__()
+        self.embed_tokens = nn.Embedding(vocab_size, dim)
+        self.layers = nn.ModuleList(layers)
+        self.final_layernorm = RMSNorm(dim, eps)
+
+    def new_states(self) -> list:
+        """One empty state a layer, for decoding: a KV cache for attention, a fixed-size state for Mamba."""
+        return [layer.mixer.new_state() for layer in self.layers]
+
+    def forward(
+        self,
+        tokens: Int[Tensor, "batch length"],
+        states: list | None = None,
+        mask: Bool[Tensor, "batch total"] | None = None,
+        positions: Int[Tensor, "... length"] | None = None,
+    ) -> Float[Tensor, "batch length dim"]:
+        x = self.embed_tokens(tokens)
+        for index, layer in enumerate(self.layers):
+            x = layer(x, None if states is None else states[index], mask, positions)
+        return self.final_layernorm(x)
+
+    def router_logits(self) -> list[Tensor]:
+        """The routers' logits of the last forward pass, one entry for each mixture-of-experts layer."""
+        layers = (layer.feed_forward for layer in self.layers)
+        return [layer.router_logits for layer in layers if isinstance(layer, MixtureOfExperts)]

@@ -1,0 +1,98 @@
+"""A sparse mixture of SwiGLU experts (Jamba, arXiv 2403.19887, section 3; Switch, arXiv 2101.03961, for the loss)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+
+class MixtureOfExperts(nn.Module):
+    """y = sum over the top_k experts e of p_e SwiGLU_e(x), with p = softmax(W_router x) over all experts.
+
+    The kept probabilities are used as they are, as Jamba does: they sum to less than one. `normalize_top_k=True`
+    divides them by their sum, as Mixtral does. No capacity limit: no token is dropped.
+    The router's logits of the last call are in `router_logits`, (tokens, num_experts), for the balancing loss.
+    """
+
+    def __init__(
+        self, dim: int, intermediate_size: int, num_experts: int, top_k: int, *, normalize_top_k: bool = False
+    ):
+        super().__init__()
+        if not 1 <= top_k <= num_experts:
+            raise ValueError(f"top_k must be in 1..num_experts ({num_experts}), got {top_k}")
+        self.top_k, self.num_experts, self.normalize_top_k = top_k, num_experts, normalize_top_k
+        self.router = nn.Linear(dim, num_experts, bias=False)
+        self.experts = Experts(dim, intermediate_size, num_experts)
+        self.router_logits: Tensor | None = None
+
+    def forward(self, x: Float[Tensor, "... dim"]) -> Float[Tensor, "... dim"]:
+        tokens = x.reshape(-1, x.shape[-1])
+        self.router_logits = self.router(tokens)
+        weights, chosen = self.route(self.router_logits)
+        return self.experts(tokens, chosen, weights.to(x.dtype)).view_as(x)
+
+    def route(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights and indices of the chosen experts, each (tokens, top_k). The softmax is at least float32."""
+        dtype = torch.promote_types(logits.dtype, torch.float32)
+        weights, chosen = torch.softmax(logits, dim=-1, dtype=dtype).topk(self.top_k, dim=-1)
+        if self.normalize_top_k:
+            weights = weights / weights.sum(-1, keepdim=True)
+        return weights, chosen
+
+
+class Experts(nn.Module):
+    """The experts' weights, stacked: gate_up_proj (experts, 2 * intermediate, dim), down_proj (experts, dim, inter.)."""
+
+    def __init__(self, dim: int, intermediate_size: int, num_experts: int):
+        super().__init__()
+        self.gate_up_proj = nn.Parameter(torch.empty(num_experts, 2 * intermediate_size, dim))
+        self.down_proj = nn.Parameter(torch.empty(num_experts, dim, intermediate_size))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Each expert starts as an `nn.Linear` does: uniform within 1 / sqrt(fan_in)."""
+        for weight in (self.gate_up_proj, self.down_proj):
+            nn.init.uniform_(weight, -(weight.shape[-1] ** -0.5), weight.shape[-1] ** -0.5)
+
+    def forward(self, tokens: Tensor, chosen: Tensor, weights: Tensor) -> Tensor:
+        """Sort the (token, expert) pairs by expert, run each expert on its own rows, add back into token order."""
+        order = chosen.flatten().argsort(stable=True)
+        rows = order // chosen.shape[1]
+        counts = torch.bincount(chosen.flatten(), minlength=len(self.gate_up_proj)).tolist()
+        outputs = [
+            self._expert(index, inputs)
+            for index, inputs in enumerate(tokens[rows].split(counts))
+            if len(inputs)
+        ]
+        weighted = torch.cat(outputs) * weights.flatten()[order, None]
+        return torch.zeros_like(tokens).index_add(0, rows, weighted)
+
+    def _expert(self, index: int, inputs: Tensor) -> Tensor:
+        gate, up = F.linear(inputs, self.gate_up_proj[index]).chunk(2, dim=-1)
+        return F.linear(F.silu(gate) * up, self.down_proj[index])
+
+
+def load_balancing_loss(
+    router_logits: Sequence[Float[Tensor, "tokens experts"]],
+    top_k: int,
+    mask: Bool[Tensor, " tokens"] | None = None,
+) -> Float[Tensor, ""]:
+    """n sum_e f_e P_e, where f_e counts the top-k assignments to expert e per token and P_e is its mean probability.
+
+    It is `top_k` when all is even and up to n when all tokens choose alike. Layers given together are pooled before
+    the product, as in Hugging Face; pass one layer at a time and add up for Switch's per-layer form. The gradient
+    flows through P_e alone. `mask` (True at real tokens) leaves padding out.
+    """
+    if not router_logits:
+        raise ValueError("router_logits must hold at least one layer's logits, got none")
+    probabilities = torch.cat([logits.float().softmax(-1) for logits in router_logits])
+    if mask is not None:
+        probabilities = probabilities[mask.flatten().repeat(len(router_logits))]
+    num_experts = probabilities.shape[-1]
+    chosen = probabilities.topk(top_k, dim=-1).indices
+    assigned = torch.bincount(chosen.flatten(), minlength=num_experts) / len(probabilities)
+    return num_experts * (assigned * probabilities.mean(0)).sum()

@@ -1,0 +1,20 @@
+"""The gated feed-forward layer, SwiGLU (Shazeer, arXiv 2002.05202)."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class GatedMLP(nn.Module):
+    """W_down (silu(W_gate x) * W_up x), without biases. Input and output: (..., dim)."""
+
+    def __init__(self, dim: int, intermediate_size: int):
+        super().__init__()
+        self.gate_proj = nn.Linear(dim, intermediate_size, bias=False)
+        self.up_proj = nn.Linear(dim, intermediate_size, bias=False)
+        self.down_proj = nn.Linear(intermediate_size, dim, bias=False)
+
+    def forward(self, x: Float[Tensor, "... dim"]) -> Float[Tensor, "... dim"]:
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))

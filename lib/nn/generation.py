@@ -1,0 +1,73 @@
+"""Sampling from a language model with its decoding states: prefill once, then one token at a time."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+
+@torch.inference_mode()
+def generate(
+    model: nn.Module,
+    tokens: Int[Tensor, "batch length"],
+    max_new_tokens: int,
+    *,
+    temperature: float = 0.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    eos_token_id: int | None = None,
+    mask: Bool[Tensor, "batch length"] | None = None,
+    generator: torch.Generator | None = None,
+) -> Int[Tensor, "batch total"]:
+    """Append up to `max_new_tokens` to each prompt; temperature 0 takes the most likely token.
+
+    `model` is called as model(tokens, states, mask, last_only=True) and offers `new_states()`. Prompts of unequal
+    length are padded on the left, with `mask` True at real tokens. Rows that met `eos_token_id` are filled with it.
+    """
+    if tokens.ndim != 2 or tokens.shape[1] == 0:
+        raise ValueError(f"tokens must be (batch, length) with at least one token, got {tuple(tokens.shape)}")
+    if max_new_tokens < 1:
+        raise ValueError(f"max_new_tokens must be at least 1, got {max_new_tokens}")
+    states, sequence, step = model.new_states(), tokens, tokens
+    finished = torch.zeros(len(tokens), dtype=torch.bool, device=tokens.device)
+    for _ in range(max_new_tokens):
+        logits = model(step, states, mask, last_only=True)[:, -1]
+        step = sample(logits, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator)[:, None]
+        if eos_token_id is not None:
+            step = step.masked_fill(finished[:, None], eos_token_id)
+            finished |= step[:, 0] == eos_token_id
+        sequence = torch.cat((sequence, step), dim=1)
+        if mask is not None:
+            mask = torch.cat((mask, torch.ones_like(mask[:, :1])), dim=1)
+        if finished.all():
+            break
+    return sequence
+
+
+def sample(
+    logits: Float[Tensor, "batch vocab"],
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    generator: torch.Generator | None = None,
+) -> Int[Tensor, " batch"]:
+    """Draw a token a row: keep the `top_k` most likely, then the fewest whose probability reaches `top_p`, then draw."""
+    if temperature < 0:
+        raise ValueError(f"temperature must be at least 0, got {temperature}")
+    if top_k is not None and top_k < 1:
+        raise ValueError(f"top_k must be at least 1, got {top_k}")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"top_p must be in (0, 1], got {top_p}")
+    if temperature == 0:
+        return logits.argmax(-1)
+    ordered, tokens = (logits.float() / temperature).sort(dim=-1, descending=True, stable=True)
+    if top_k is not None:
+        ordered[:, top_k:] = float("-inf")
+    probabilities = ordered.softmax(-1)
+    if top_p is not None:
+        before = probabilities.cumsum(-1) - probabilities
+        probabilities = probabilities.masked_fill(before >= top_p, 0.0)
+    rank = torch.multinomial(probabilities, 1, generator=generator)
+    return tokens.gather(-1, rank)[:, 0]

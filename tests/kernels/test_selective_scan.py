@@ -1,0 +1,99 @@
+"""The blocked scan: gradients, splitting, causality, extremes, bad input."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kernels import selective_scan, selective_scan_reference, selective_state_update
+from kernels.selective_scan import CHUNK
+
+
+def inputs(batch, dim, state, length, dtype=torch.float64, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    shapes = {"u": (batch, dim, length), "delta": (batch, dim, length), "B": (batch, state, length)}
+    made = {name: torch.randn(shape, generator=generator, dtype=dtype) for name, shape in shapes.items()}
+    made["C"] = torch.randn(batch, state, length, generator=generator, dtype=dtype)
+    made["A"] = -3 * torch.rand(dim, state, generator=generator, dtype=dtype)
+    return made
+
+
+def test_gradcheck_through_states_and_outputs():
+    made = inputs(2, 3, 2, CHUNK + 3)
+    order = ("u", "delta", "A", "B", "C")
+    leaves = [made[name].requires_grad_() for name in order]
+    initial = torch.randn(2, 3, 2, dtype=torch.float64, requires_grad=True)
+
+    def run(*values):
+        return selective_scan(*values[:5], delta_softplus=True, return_last_state=True, initial_state=values[5])
+
+    assert torch.autograd.gradcheck(run, (*leaves, initial))
+
+
+@settings(max_examples=25, deadline=None)
+@given(length=st.integers(2, 50), data=st.data(), state=st.integers(1, 9), dim=st.integers(1, 6))
+def test_splitting_and_carrying_the_state_equals_one_pass(length, data, state, dim):
+    cut = data.draw(st.integers(1, length - 1))
+    made = inputs(2, dim, state, length, seed=length)
+    whole, last = selective_scan(**made, delta_softplus=True, return_last_state=True)
+    carried, pieces = None, []
+    for part in (slice(0, cut), slice(cut, None)):
+        piece = {name: t if name == "A" else t[..., part] for name, t in made.items()}
+        y, carried = selective_scan(**piece, delta_softplus=True, return_last_state=True, initial_state=carried)
+        pieces.append(y)
+    torch.testing.assert_close(torch.cat(pieces, dim=2), whole)
+    torch.testing.assert_close(carried, last)
+
+
+@settings(max_examples=15, deadline=None)
+@given(length=st.integers(1, 40), more=st.integers(1, 40))
+def test_a_longer_input_never_changes_earlier_outputs(length, more):
+    made = inputs(1, 3, 4, length + more)
+    short = {name: t if name == "A" else t[..., :length] for name, t in made.items()}
+    both = selective_scan(**made, delta_softplus=True), selective_scan(**short, delta_softplus=True)
+    torch.testing.assert_close(both[0][..., :length], both[1])
+
+
+@pytest.mark.parametrize("mean_delta", [0.01, 0.1, 0.7, 50.0])
+def test_large_steps_neither_overflow_nor_lose_precision(mean_delta):
+    made = inputs(1, 4, 16, 256)
+    made["delta"] = made["delta"].abs() * mean_delta
+    made["A"] = -torch.arange(1.0, 17.0, dtype=torch.float64).expand(4, 16)
+    exact = selective_scan_reference(**made)
+    low = selective_scan(**{name: tensor.float() for name, tensor in made.items()})
+    assert torch.isfinite(low).all()
+    torch.testing.assert_close(low.double(), exact, rtol=1e-5, atol=1e-5 * exact.abs().max().item())
+
+
+def test_steps_equal_the_scan():
+    made = inputs(2, 5, 3, 9)
+    extra = {"D": torch.randn(5).double(), "z": torch.randn(2, 5, 9).double()}
+    bias = torch.randn(5).double()
+    whole, last = selective_scan(**made, **extra, delta_bias=bias, delta_softplus=True, return_last_state=True)
+    state = torch.zeros(2, 5, 3, dtype=torch.float64)
+    for t in range(9):
+        args = [made["u"][..., t], made["delta"][..., t], made["A"], made["B"][..., t], made["C"][..., t]]
+        y = selective_state_update(state, *args, extra["D"], extra["z"][..., t], dt_bias=bias, dt_softplus=True)
+        torch.testing.assert_close(y, whole[..., t])
+    torch.testing.assert_close(state, last)
+
+
+def test_backward_holds_one_state_a_chunk_not_one_a_step():
+    length = 8 * CHUNK
+    made = {name: t.requires_grad_() for name, t in inputs(1, 4, 4, length).items()}
+    saved = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t.numel()) or t, lambda t: t):
+        selective_scan(**made)
+    assert max(saved) < length * 4 * 4 / 2
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("u", (2, 3)), ("A", (4, 5)), ("delta", (2, 3, 8)), ("B", (2, 5, 8)), ("initial_state", (2, 5, 3)), ("D", (4,))],
+)
+def test_a_wrong_shape_is_named(name, shape):
+    made = inputs(2, 3, 5, 7) | {name: torch.zeros(shape).double()}
+    with pytest.raises(ValueError, match=f"^{name} must"):
+        selective_scan(**made)
