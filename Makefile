@@ -1,0 +1,58 @@
+# The workbench's commands. `make lab` and `make test` need only Python 3.11 or newer, git and make.
+PYTHON ?= python3
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+else
+BIN := .venv/bin
+endif
+WORKBENCH := $(BIN)/python -m lib.workbench.commands
+
+NB ?=
+SCALE ?= laptop
+SEED ?= 0
+SEEDS ?= 0 1 2 3 4
+ARGS ?=
+
+# Jupyter refuses to start as root unless told; inside a container one often is.
+LAB_ARGS ?= $(if $(filter 0,$(shell id -u 2>/dev/null)),--allow-root)
+# Two test processes share two cores: one thread each, and a thread that waits sleeps.
+TEST_THREADS := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lab run test validate evidence bench scoreboard student clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+
+setup: ## create or complete .venv with the tested versions (every command does this first)
+	@$(PYTHON) -I lib/workbench/install.py
+
+lab: setup ## open the course in JupyterLab
+	@$(BIN)/jupyter lab $(LAB_ARGS) notebooks/00_start_here.ipynb
+
+run: setup ## run one notebook headless: NB=01_jamba SCALE=laptop SEED=0 ARGS="-p key value"
+	@$(WORKBENCH) run "$(NB)" --scale "$(SCALE)" --seed "$(SEED)" $(ARGS)
+
+test: setup ## check style, then run every test and every notebook at smoke scale
+	$(BIN)/ruff check lib kernels tests notebooks
+	$(BIN)/ruff format --check lib kernels tests notebooks
+	WORKBENCH_CACHE=off $(TEST_THREADS) $(BIN)/python -m pytest -n 2 --dist loadgroup --durations 5 $(ARGS)
+
+validate: setup ## compare notebooks with their stored outputs, and the claims with their evidence: NB=01_jamba for one
+	@WORKBENCH_CACHE=off $(WORKBENCH) validate "$(NB)"
+
+evidence: setup ## run one notebook per seed and record its claims: NB=01_jamba SEEDS="0 1 2 3 4"
+	@WORKBENCH_CACHE=off $(WORKBENCH) evidence "$(NB)" --seeds "$(SEEDS)"
+
+bench: setup ## time the kernels and models against their peers
+	@$(BIN)/python -m kernels.benchmark $(ARGS)
+
+scoreboard: setup ## write the README's table from the notebooks and the evidence
+	@$(WORKBENCH) scoreboard
+
+student: setup ## copy the notebooks to build/student without solutions
+	@$(WORKBENCH) student
+
+clean: ## remove build, data/cache and the tools' caches (.venv stays)
+	@rm -rf build data/cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov *.egg-info
+	@find lib kernels tests notebooks -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf

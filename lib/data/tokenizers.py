@@ -1,0 +1,141 @@
+"""Text as numbers and back without loss: plain bytes, or byte-pair encoding over bytes (Hugging Face tokenizers)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import tokenizers
+
+
+@runtime_checkable
+class Tokenizer(Protocol):
+    """What both tokenizers offer. `decode(encode(text)) == text` for every text that UTF-8 can write."""
+
+    @property
+    def vocab_size(self) -> int: ...
+
+    @property
+    def byte_lengths(self) -> np.ndarray:
+        """(vocab_size,) bytes of UTF-8 that each token stands for: what bits per byte are counted in."""
+        ...
+
+    def encode(self, text: str) -> np.ndarray:
+        """Token ids as one int64 array."""
+        ...
+
+    def decode(self, ids: Sequence[int] | np.ndarray) -> str:
+        """The text; bytes that are no UTF-8, as a model may write them, become the replacement character."""
+        ...
+
+    def bytes_per_token(self, text: str) -> float:
+        """UTF-8 bytes of `text` per token it takes."""
+        ...
+
+
+class ByteTokenizer:
+    """Token id = byte of the UTF-8 text."""
+
+    vocab_size = 256
+
+    @property
+    def byte_lengths(self) -> np.ndarray:
+        return np.ones(self.vocab_size, dtype=np.int64)
+
+    def encode(self, text: str) -> np.ndarray:
+        return np.frombuffer(text.encode("utf-8"), dtype=np.uint8).astype(np.int64)
+
+    def decode(self, ids: Sequence[int] | np.ndarray) -> str:
+        return bytes(_checked_ids(ids, self.vocab_size).astype(np.uint8)).decode("utf-8", errors="replace")
+
+    def bytes_per_token(self, text: str) -> float:
+        _check_text(text)
+        return 1.0
+
+
+class BPETokenizer:
+    """Byte-pair encoding (Sennrich et al., arXiv 1508.07909) over the 256 bytes, as in GPT-2: nothing is unknown.
+
+    Merges stay inside words, numbers and runs of signs. The same texts give the same merges on every run.
+    """
+
+    def __init__(self, tokenizer: tokenizers.Tokenizer):
+        self._tokenizer = tokenizer
+
+    @classmethod
+    def train(cls, texts: str | Iterable[str], vocab_size: int) -> BPETokenizer:
+        """Learn `vocab_size` - 256 merges, or as many as the texts give. Raises ValueError below 256."""
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+        if vocab_size < 256:
+            raise ValueError(f"vocab_size must be at least 256, one token for every byte, got {vocab_size}")
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+        trainer = trainers.BpeTrainer(vocab_size=vocab_size, initial_alphabet=alphabet, show_progress=False)
+        tokenizer.train_from_iterator([texts] if isinstance(texts, str) else texts, trainer)
+        return cls(tokenizer)
+
+    @classmethod
+    def load(cls, path: str | Path) -> BPETokenizer:
+        """Read a tokenizer.json. Raises FileNotFoundError when there is none, ValueError when it is damaged."""
+        from tokenizers import Tokenizer
+
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"path must be a tokenizer.json, there is no file {path.name!r}")
+        text = path.read_text(encoding="utf-8", errors="replace")
+        try:
+            tokenizer = Tokenizer.from_str(text)
+        except Exception as error:  # the bindings raise bare Exception
+            raise ValueError(f"path must be a tokenizer.json, {path.name!r} is damaged or none: {error}") from None
+        return cls(tokenizer)
+
+    def save(self, path: str | Path) -> None:
+        """Write Hugging Face's tokenizer.json, which `transformers` reads too."""
+        self._tokenizer.save(str(path))
+
+    @property
+    def vocab_size(self) -> int:
+        return self._tokenizer.get_vocab_size()
+
+    @property
+    def byte_lengths(self) -> np.ndarray:
+        lengths = np.zeros(self.vocab_size, dtype=np.int64)
+        for token, number in self._tokenizer.get_vocab().items():
+            lengths[number] = len(token)  # the byte-level alphabet writes every byte as one character
+        return lengths
+
+    def encode(self, text: str) -> np.ndarray:
+        return np.array(self._tokenizer.encode(text, add_special_tokens=False).ids, dtype=np.int64)
+
+    def decode(self, ids: Sequence[int] | np.ndarray) -> str:
+        ids = _checked_ids(ids, self.vocab_size)
+        return self._tokenizer.decode(ids.tolist(), skip_special_tokens=False)
+
+    def tokens(self, text: str) -> list[str]:
+        """The text cut into its tokens, to look at; a token that is part of a character shows as a replacement."""
+        return [self.decode([number]) for number in self.encode(text)]
+
+    def bytes_per_token(self, text: str) -> float:
+        _check_text(text)
+        return len(text.encode("utf-8")) / len(self.encode(text))
+
+
+def _check_text(text: str) -> None:
+    if not text:
+        raise ValueError("text must not be empty: it has no bytes per token")
+
+
+def _checked_ids(ids: Sequence[int] | np.ndarray, vocab_size: int) -> np.ndarray:
+    ids = np.asarray(ids, dtype=np.int64)
+    if ids.ndim != 1:
+        raise ValueError(f"ids must be one sequence (1 dimension), got shape {ids.shape}")
+    if ids.size and (ids.min() < 0 or ids.max() >= vocab_size):
+        raise ValueError(f"ids must be in 0..{vocab_size - 1}, got {ids.min()}..{ids.max()}")
+    return ids

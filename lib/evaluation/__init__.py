@@ -1,0 +1,25 @@
+"""Metrics: how sure a figure is, and what a text costs a language model."""
+
+from lib.evaluation.language import (
+    LanguageScore,
+    bigram_bits_per_byte,
+    bits_per_byte,
+    compression_bits_per_byte,
+    evaluate_language_model,
+    language_baselines,
+)
+from lib.evaluation.statistics import Interval, SeedSummary, bootstrap_mean, seed_summary, wilson_interval
+
+__all__ = [
+    "Interval",
+    "LanguageScore",
+    "SeedSummary",
+    "bigram_bits_per_byte",
+    "bits_per_byte",
+    "bootstrap_mean",
+    "compression_bits_per_byte",
+    "evaluate_language_model",
+    "language_baselines",
+    "seed_summary",
+    "wilson_interval",
+]

@@ -1,0 +1,215 @@
+"""The header of every notebook: one object that fixes the seed, the device, the sizes, and keeps the claims."""
+
+from __future__ import annotations
+
+import contextlib
+import operator
+import os
+import random
+import re
+import time
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from lib.workbench.claims import Ledger, read_history, write_record
+from lib.workbench.display import show
+
+if TYPE_CHECKING:
+    from lib.training.cache import Cache
+
+SCALES = ("smoke", "laptop", "gpu")
+CPU_THREADS = 2
+"""The same number on every machine, so that sums are taken in the same order."""
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Run:
+    """One run of one notebook: `run = Run("01-jamba", scale, seed)`.
+
+    Seeds Python, numpy and torch, picks the device (CUDA where there is one, else the CPU with two threads), sets the
+    plots' house style and shows a one-line header. Raises ValueError, in one sentence that lists what is allowed, for
+    an unknown scale or a seed that is not a whole number from 0 to 2**32 - 1.
+
+    Attributes: `paper`, `scale`, `seed`, `device` (torch.device), `threads`, `claims` (Ledger), `root`.
+    """
+
+    def __init__(self, paper: str, scale: str = "laptop", seed: int = 0, *, root: Path | str | None = None) -> None:
+        self.paper = _checked_paper(paper)
+        self.scale = _checked_scale(scale)
+        self.seed = _checked_seed(seed)
+        self.root = Path(root) if root is not None else ROOT
+        self._started = time.perf_counter()
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.threads = _settle(self.device)
+        seed_everything(self.seed)
+        _house_style()
+        self.claims = Ledger(self._history())
+        show(self._header())
+
+    def __repr__(self) -> str:
+        return f"Run({self.paper!r}, scale={self.scale!r}, seed={self.seed})"
+
+    @property
+    def seconds(self) -> float:
+        """Since the header was shown."""
+        return round(time.perf_counter() - self._started, 1)
+
+    def preset(self, sizes: Mapping[str, Mapping[str, object]]) -> SimpleNamespace:
+        """The sizes of this run's scale as attributes, from `{"smoke": {...}, "laptop": {...}, "gpu": {...}}`.
+
+        Raises ValueError unless exactly the three scales are there and all name the same sizes: a size forgotten at
+        another scale is found now, not by the next person.
+        """
+        if set(sizes) != set(SCALES):
+            raise ValueError(f"preset names the scales {', '.join(map(str, sizes))}; it needs {', '.join(SCALES)}")
+        names = set(sizes[self.scale])
+        for scale in SCALES:
+            if different := names.symmetric_difference(sizes[scale]):
+                different_names = ", ".join(sorted(map(str, different)))
+                raise ValueError(
+                    f"preset {scale} and {self.scale} must name the same sizes; they differ in {different_names}"
+                )
+        return SimpleNamespace(**sizes[self.scale])
+
+    @cached_property
+    def cache(self) -> Cache:
+        """Trained artefacts under data/cache; `WORKBENCH_CACHE=off` disables it, a folder's path moves it there."""
+        from lib.training.cache import Cache
+
+        return Cache(self._cache_folder(), enabled=os.environ.get("WORKBENCH_CACHE") != "off")
+
+    def checkpoint(self, name: str) -> Path:
+        """Where an interrupted training of this paper, scale and seed is kept; the folder is made if need be."""
+        if not re.fullmatch(r"[\w.+-]+", str(name)) or str(name).startswith("."):
+            raise ValueError(f"name is {name!r}; a checkpoint's name has letters, digits, '_', '-', '+' and '.' only")
+        folder = self._cache_folder() / "checkpoints"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{self.paper}-{self.scale}-seed{self.seed}-{name}.safetensors"
+
+    def claim(
+        self,
+        id: str,
+        *,
+        says: str,
+        paper: object,
+        here: object,
+        holds: bool | None,
+        kind: str = "measured",
+        values: Mapping[str, object] | None = None,
+    ) -> None:
+        """Add one claim to the ledger and show its row; see `Ledger.add`."""
+        claim = self.claims.add(id, says=says, paper=paper, here=here, holds=holds, kind=kind, values=values)
+        show(self.claims.row_bundle(claim))
+
+    def record(self) -> dict[str, object]:
+        """The run and its claims, JSON-ready."""
+        return {
+            "paper": self.paper,
+            "scale": self.scale,
+            "seed": self.seed,
+            "seconds": self.seconds,
+            "device": self.device.type,
+            "claims": self.claims.rows(),
+        }
+
+    def ledger(self) -> None:
+        """Show the table of claims and store the record in the same output, under `CLAIMS_MIME`.
+
+        Where the environment's `WORKBENCH_LEDGERS` names a folder, the record is written there too, as <paper>.json.
+        """
+        record = self.record()
+        show(self.claims.bundle(record))
+        if folder := os.environ.get("WORKBENCH_LEDGERS"):
+            write_record(record, Path(folder))
+
+    def _history(self) -> dict[str, tuple[int, int]]:
+        """A damaged evidence file costs the history, not the run."""
+        try:
+            return read_history(self.root / "data" / "evidence" / f"{self.paper}.json")
+        except ValueError as error:
+            show({"text/plain": str(error), "text/html": f"<p>{escape(str(error))}</p>"})
+            return {}
+
+    def _cache_folder(self) -> Path:
+        place = os.environ.get("WORKBENCH_CACHE", "")
+        folder = self.root / "data" / "cache" if place in ("", "off") else Path(place).expanduser()
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(f"WORKBENCH_CACHE names the file {folder.name}; allowed are a folder, or 'off'")
+        return folder
+
+    def _header(self) -> dict[str, object]:
+        where = f"CPU, {self.threads} threads"
+        if self.device.type == "cuda":
+            where = torch.cuda.get_device_name(self.device)
+        parts = [self.paper, f"scale {self.scale}", f"seed {self.seed}", where, f"torch {torch.__version__}"]
+        html = " \u00b7 ".join([f"<b>{escape(parts[0])}</b>", *map(escape, parts[1:])])
+        return {"text/plain": " | ".join(parts), "text/html": f"<p>{html}</p>"}
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python's, numpy's and torch's global generators (on every device)."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+@contextlib.contextmanager
+def isolated_randomness(seed: int = 0) -> Iterator[None]:
+    """Inside, random numbers start from `seed`; afterwards the global generators stand where they stood before.
+
+    Exercises and widgets run in it: whether and how often a reader tries them changes no later figure.
+    """
+    python, numpy_state = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng():
+        try:
+            seed_everything(seed)
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy_state)
+
+
+def _settle(device: torch.device) -> int:
+    """Threads and determinism. On a CPU deterministic forms are free; on CUDA some are missing or slow: not there."""
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.use_deterministic_algorithms(device.type == "cpu", warn_only=True)
+    if device.type == "cpu":
+        torch.set_num_threads(CPU_THREADS)
+    else:
+        torch.backends.cudnn.benchmark = False
+    return torch.get_num_threads()
+
+
+def _house_style() -> None:
+    from lib.workbench.plots import house_style
+
+    house_style()
+
+
+def _checked_paper(paper: object) -> str:
+    if not isinstance(paper, str) or not re.fullmatch(r"\d\d-[a-z0-9]+(-[a-z0-9]+)*", paper):
+        raise ValueError(f"paper is {paper!r}; it is the sheet's number and name, such as '01-jamba'")
+    return paper
+
+
+def _checked_scale(scale: object) -> str:
+    if scale not in SCALES:
+        raise ValueError(f"scale is {scale!r}; allowed are {', '.join(SCALES)}")
+    return str(scale)
+
+
+def _checked_seed(seed: object) -> int:
+    try:
+        number = -1 if isinstance(seed, bool) else operator.index(seed)
+    except TypeError:
+        number = -1
+    if not 0 <= number < 2**32:
+        raise ValueError(f"seed is {seed!r}; allowed are whole numbers from 0 to {2**32 - 1}")
+    return number

@@ -1,0 +1,202 @@
+"""The cache under everything that goes wrong: damage, death, rivals, changed keys, full disks."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from lib.training import Cache, cache, checkpoint
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Build:
+    """Counts how often it was asked."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self):
+        self.calls += 1
+        tensors = {"w": torch.arange(1000.0), "half": torch.ones(3).bfloat16(), "scalar": torch.tensor(4)}
+        return tensors, {"losses": [0.1, 0.2], "pair": (1, 2)}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Cache(tmp_path / "cache")
+
+
+def assert_right(artefact):
+    tensors, info = artefact
+    assert info == {"losses": [0.1, 0.2], "pair": [1, 2]}
+    assert {name: tensor.dtype for name, tensor in tensors.items()} == {
+        "w": torch.float32, "half": torch.bfloat16, "scalar": torch.int64,
+    }  # fmt: skip
+    assert torch.equal(tensors["w"], torch.arange(1000.0)) and tensors["scalar"].item() == 4
+
+
+def test_second_time_comes_from_the_file_and_is_the_same(store):
+    build = Build()
+    for _ in range(3):
+        assert_right(store.get("net", {"lr": 0.1}, build))
+    assert build.calls == 1
+    assert_right(Cache(store.folder).get("net", {"lr": 0.1}, build))
+    assert build.calls == 1
+
+
+def test_disabled_cache_builds_each_time_and_writes_nothing(tmp_path):
+    build = Build()
+    for _ in range(2):
+        assert_right(Cache(tmp_path / "cache", enabled=False).get("net", {}, build))
+    assert build.calls == 2 and list(tmp_path.iterdir()) == []
+
+
+def test_changed_key_or_name_builds_anew_and_order_does_not_matter(store):
+    build = Build()
+    store.get("net", {"lr": 0.1, "steps": 5}, build)
+    store.get("net", {"steps": 5, "lr": 0.1}, build)
+    assert build.calls == 1
+    store.get("net", {"lr": 0.2, "steps": 5}, build)
+    store.get("other", {"lr": 0.1, "steps": 5}, build)
+    assert build.calls == 3
+
+
+def test_changed_code_or_torch_builds_anew(store, monkeypatch):
+    build = Build()
+    store.get("net", {}, build)
+    monkeypatch.setattr(cache, "code_fingerprint", lambda: "edited")
+    store.get("net", {}, build)
+    monkeypatch.setattr(torch, "__version__", "99.0")
+    store.get("net", {}, build)
+    assert build.calls == 3
+
+
+@pytest.mark.parametrize("damage", ["truncated", "emptied", "flipped in the data", "flipped in the header"])
+def test_damaged_file_is_built_again_with_one_message(store, damage):
+    build = Build()
+    store.get("net", {}, build)
+    path = store.path("net", {})
+    data = bytearray(path.read_bytes())
+    position = -17 if damage == "flipped in the data" else data.index(b"losses")
+    data[position] ^= 1
+    path.write_bytes({"truncated": data[:-100], "emptied": b""}.get(damage, data))
+    with pytest.warns(RuntimeWarning, match=f"cached .*{path.name} is damaged: .*; building it again") as messages:
+        assert_right(store.get("net", {}, build))
+    assert len(messages) == 1 and "\n" not in str(messages[0].message)
+    assert_right(store.get("net", {}, build))
+    assert build.calls == 2
+
+
+def test_every_flipped_byte_is_noticed(tmp_path):
+    path = tmp_path / "x.safetensors"
+    checkpoint.write_tensors(path, {"w": torch.arange(4.0)}, {"a": 1})
+    data = path.read_bytes()
+    expected = checkpoint.read_tensors(path)
+    for position in range(len(data)):
+        path.write_bytes(data[:position] + bytes([data[position] ^ 4]) + data[position + 1 :])
+        try:
+            tensors, info = checkpoint.read_tensors(path)
+        except ValueError as error:
+            assert "is damaged" in str(error)
+        else:  # a byte that carries nothing
+            assert info == expected[1] and torch.equal(tensors["w"], expected[0]["w"])
+
+
+WRITER = """
+import os, signal, sys, time, torch
+from pathlib import Path
+from lib.training import Cache, checkpoint
+folder, mode = Path(sys.argv[1]), sys.argv[2]
+save_file = checkpoint.save_file
+def build():
+    with open(folder / "built", "a") as log:
+        log.write("x")
+    if mode == "slow":
+        time.sleep(1.0)
+    return {"w": torch.arange(1000.0), "half": torch.ones(3).bfloat16(), "scalar": torch.tensor(4)}, {
+        "losses": [0.1, 0.2], "pair": (1, 2)}
+def dies_half_way(tensors, filename, metadata):
+    save_file(tensors, filename, metadata)
+    os.truncate(filename, 500)
+    os.kill(os.getpid(), signal.SIGKILL)
+if mode == "dies":
+    checkpoint.save_file = dies_half_way
+if mode == "slow":  # start together
+    (folder / f"ready{os.getpid()}").touch()
+    while len(list(folder.glob("ready*"))) < 2:
+        time.sleep(0.01)
+tensors, info = Cache(folder / "cache").get("net", {}, build)
+assert tensors["w"].sum() == 499500 and info["pair"] == [1, 2]
+"""
+
+
+def writer(folder, mode):
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen([sys.executable, "-c", WRITER, str(folder), mode], env=env, cwd=ROOT, **pipes)
+
+
+def test_killed_writer_leaves_nothing_in_the_way(store):
+    process = writer(store.folder.parent, "dies")
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == -signal.SIGKILL, output
+    assert list(store.folder.glob("*.tmp")) and not store.path("net", {}).exists()
+    build, started = Build(), time.perf_counter()
+    assert_right(store.get("net", {}, build))
+    assert time.perf_counter() - started < 5  # the dead one's lock is free
+    assert_right(store.get("net", {}, build))
+    assert build.calls == 1 and not list(store.folder.glob("*.tmp"))
+
+
+def test_two_writers_at_once_build_once(tmp_path):
+    processes = [writer(tmp_path, "slow") for _ in range(2)]
+    outputs = [process.communicate(timeout=60)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert (tmp_path / "built").read_text() == "x"
+    assert "".join(outputs).count("another program is building it, waiting") == 1
+
+
+def test_failed_build_leaves_no_entry_and_no_lock(store):
+    def fails():
+        raise RuntimeError("diverged")
+
+    with pytest.raises(RuntimeError, match="diverged"):
+        store.get("net", {}, fails)
+    assert_right(store.get("net", {}, Build()))
+
+
+def test_full_disk_returns_the_result_with_one_message(store, monkeypatch):
+    def full(tensors, filename, metadata):
+        filename.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.warns(RuntimeWarning, match="could not be written: No space left on device; going on") as messages:
+        assert_right(store.get("net", {}, Build()))
+    assert len(messages) == 1
+    assert not list(store.folder.glob("*.tmp")) and not list(store.folder.glob("*.safetensors"))
+
+
+def test_folder_that_cannot_be_made_is_gone_without(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.warns(RuntimeWarning, match="cache folder .* cannot be used .*, going on without it") as messages:
+        assert_right(Cache(tmp_path / "file" / "cache").get("net", {}, Build()))
+    assert len(messages) == 1
+
+
+def test_names_and_keys_that_are_not_allowed_are_named(store):
+    with pytest.raises(ValueError, match="name must be letters, digits"):
+        store.get("../net", {}, Build())
+    with pytest.raises(TypeError, match="key of 'net' must hold only what JSON can hold"):
+        store.get("net", {"model": torch.ones(1)}, Build())
+    with pytest.raises(TypeError, match="info of a cached artefact must hold only what JSON can hold"):
+        store.get("net", {}, lambda: ({}, {"w": torch.ones(1)}))

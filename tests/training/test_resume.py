@@ -1,0 +1,157 @@
+"""An interrupted run that is resumed ends where an uninterrupted one does, bit for bit."""
+
+from __future__ import annotations
+
+import errno
+import signal
+
+import pytest
+import torch
+
+from lib.training import checkpoint as checkpoint_module
+from lib.training import fit
+
+
+@pytest.fixture(scope="module")
+def whole(tiny):
+    """Weights and history of the run that nothing interrupts."""
+    torch.manual_seed(0)
+    net = tiny.model()
+    history = fit(net, tiny.batches, tiny.objective, **tiny.SETTINGS)
+    return net.state_dict(), history.records
+
+
+def assert_same(whole, net, records):
+    weights, expected = whole
+    assert records == expected
+    assert all(torch.equal(weights[name], tensor) for name, tensor in net.state_dict().items())
+
+
+def stop_at(step):
+    def on_step(done):
+        if done == step:
+            raise KeyboardInterrupt
+
+    return on_step
+
+
+@pytest.mark.parametrize("stops", [[1], [7], [24], [3, 11, 12]])
+def test_interrupted_in_on_step_and_resumed_equals_uninterrupted(tiny, whole, tmp_path, stops):
+    path = tmp_path / "run.safetensors"
+    for step in stops:
+        with pytest.raises(KeyboardInterrupt, match=f"stopped after step {step} of 24: make the same call again"):
+            fit(tiny.model(), tiny.batches, tiny.objective, **tiny.SETTINGS, checkpoint=path, on_step=stop_at(step))
+        torch.manual_seed(999)  # whatever happens in between does not matter
+    net = tiny.model()
+    history = fit(net, tiny.batches, tiny.objective, **tiny.SETTINGS, checkpoint=path)
+    assert_same(whole, net, history.records)
+    assert list(tmp_path.iterdir()) == []  # a finished run removes its checkpoint
+
+
+def test_control_c_in_the_middle_of_a_step_waits_for_its_end(tiny, whole, tmp_path):
+    path = tmp_path / "run.safetensors"
+
+    def interrupted_objective(net, batch):
+        values = tiny.objective(net, batch)
+        if len(calls) == 9:
+            signal.raise_signal(signal.SIGINT)
+        calls.append(1)
+        return values
+
+    calls = []
+    with pytest.raises(KeyboardInterrupt, match="stopped after step 10 of 24"):
+        fit(tiny.model(), tiny.batches, interrupted_objective, **tiny.SETTINGS, checkpoint=path)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    net = tiny.model()
+    assert_same(whole, net, fit(net, tiny.batches, tiny.objective, **tiny.SETTINGS, checkpoint=path).records)
+
+
+def test_killed_process_and_resumed_equals_uninterrupted(tiny, whole, tmp_path, launch):
+    path = tmp_path / "run.safetensors"
+    codes, output = launch(tmp_path / "out", checkpoint=str(path), checkpoint_every=5, kill_at=13)
+    assert codes == [-signal.SIGKILL], output
+    done = []
+    net = tiny.model()
+    history = fit(net, tiny.batches, tiny.objective, **tiny.SETTINGS, checkpoint=path, on_step=done.append)
+    assert done[0] == 11  # went on from the checkpoint of step 10
+    assert_same(whole, net, history.records)
+
+
+def test_interrupt_without_checkpoint_says_that_nothing_was_saved(tiny):
+    with pytest.raises(KeyboardInterrupt, match="stopped after step 2 of 24, not saved: give fit a checkpoint"):
+        fit(tiny.model(), tiny.batches, tiny.objective, **tiny.SETTINGS, on_step=stop_at(2))
+
+
+@pytest.fixture
+def stopped(tiny, tmp_path):
+    path = tmp_path / "run.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny.model(), tiny.batches, tiny.objective, **tiny.SETTINGS, checkpoint=path, on_step=stop_at(5))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"steps": 30}, "its steps is 24, this run's is 30"),
+        ({"lr": 0.01}, "its lr is 0.02, this run's is 0.01"),
+        ({"schedule": "constant"}, "its schedule is cosine, this run's is constant"),
+    ],
+)
+def test_checkpoint_of_another_run_is_refused(tiny, stopped, change, words):
+    before = stopped.read_bytes()
+    with pytest.raises(ValueError, match=f"belongs to another run: {words}; remove the file"):
+        fit(tiny.model(), tiny.batches, tiny.objective, **tiny.SETTINGS | change, checkpoint=stopped)
+    assert stopped.read_bytes() == before
+
+
+def test_checkpoint_of_another_model_is_refused_and_the_model_left_alone(tiny, stopped):
+    net = tiny.model()
+    net.norm = torch.nn.LayerNorm(13)
+    embedding = net.embed.weight.clone()
+    with pytest.raises(ValueError, match=r"its norm.(weight|bias) has shape \(12,\), this model's has \(13,\)"):
+        fit(net, tiny.batches, tiny.objective, **tiny.SETTINGS, checkpoint=stopped)
+    assert torch.equal(net.embed.weight, embedding)
+
+
+def test_checkpoint_made_with_other_data_is_refused(tiny, stopped):
+    with pytest.raises(ValueError, match=r"belongs to another run: batches\(4\) gave other data"):
+        fit(tiny.model(), lambda step: tiny.batches(step + 1), tiny.objective, **tiny.SETTINGS, checkpoint=stopped)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "emptied"])
+def test_damaged_checkpoint_is_refused_in_one_sentence(tiny, stopped, damage):
+    data = bytearray(stopped.read_bytes())
+    if damage == "flipped":
+        data[-3] ^= 1
+    stopped.write_bytes({"truncated": data[: len(data) // 2], "flipped": data, "emptied": b""}[damage])
+    with pytest.raises(ValueError, match="is damaged: .*; remove the file to start over") as caught:
+        fit(tiny.model(), tiny.batches, tiny.objective, **tiny.SETTINGS, checkpoint=stopped)
+    assert "\n" not in str(caught.value)
+
+
+def test_full_disk_costs_one_warning_and_not_the_training(tiny, whole, tmp_path, monkeypatch):
+    path, writes = tmp_path / "run.safetensors", []
+
+    def full_after_the_first(tensors, filename, metadata):
+        writes.append(filename)
+        if len(writes) > 1:
+            filename.write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save_file(tensors, filename, metadata)
+
+    save_file = checkpoint_module.save_file
+    monkeypatch.setattr(checkpoint_module, "save_file", full_after_the_first)
+    with (
+        pytest.warns(RuntimeWarning, match="checkpoint of step 12: .*No space left on device"),
+        pytest.warns(RuntimeWarning, match="checkpoint of step 10: .*No space left on device; the one before is kept"),
+        pytest.raises(KeyboardInterrupt, match="stopped after step 12 of 24, not saved: .* could not be written"),
+    ):
+        settings = tiny.SETTINGS | {"checkpoint_every": 5, "checkpoint": path, "on_step": stop_at(12)}
+        fit(tiny.model(), tiny.batches, tiny.objective, **settings)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]  # no half-written file stays
+
+    with pytest.warns(RuntimeWarning, match="No space left"):  # goes on from step 5, to the end, without saving
+        net = tiny.model()
+        history = fit(net, tiny.batches, tiny.objective, **tiny.SETTINGS, checkpoint=path, checkpoint_every=5)
+    assert_same(whole, net, history.records)

@@ -1,0 +1,157 @@
+"""Run: seeds, sizes, places, header."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from lib.workbench import SCALES, Run, isolated_randomness
+from lib.workbench.run import ROOT
+
+
+def draws() -> tuple:
+    return random.random(), float(np.random.rand()), torch.rand(3).tolist()
+
+
+def test_two_runs_of_a_seed_draw_the_same_numbers_and_another_seed_others():
+    Run("01-jamba", "smoke", 3)
+    first = draws()
+    Run("01-jamba", "smoke", 3)
+    assert draws() == first
+    Run("01-jamba", "smoke", 4)
+    assert all(ours != theirs for ours, theirs in zip(draws(), first, strict=True))
+
+
+def test_the_header_is_one_line_with_paper_scale_seed_device_threads_and_torch(capsys):
+    run = Run("01-jamba", "laptop", 7)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1
+    for part in ("01-jamba", "laptop", "seed 7", torch.__version__):
+        assert part in lines[0]
+    if run.device.type == "cpu":
+        assert "CPU, 2 threads" in lines[0] and torch.get_num_threads() == 2
+
+
+def test_no_text_names_a_path_of_this_machine(capsys):
+    run = Run("01-jamba", "smoke")
+    run.ledger()
+    assert str(ROOT) not in capsys.readouterr().out + repr(run)
+
+
+@pytest.mark.parametrize("scale", ["huge", "", None, "Laptop"])
+def test_an_unknown_scale_is_answered_with_the_known_ones(scale):
+    with pytest.raises(ValueError, match="allowed are smoke, laptop, gpu") as caught:
+        Run("01-jamba", scale)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "0", True, 2**32])
+def test_a_seed_that_is_no_whole_number_from_zero_is_refused(seed):
+    with pytest.raises(ValueError, match="allowed are whole numbers from 0"):
+        Run("01-jamba", "smoke", seed)
+
+
+def test_a_numpy_integer_is_a_seed():
+    assert Run("01-jamba", "smoke", np.int64(5)).seed == 5
+
+
+@pytest.mark.parametrize("paper", ["jamba", "1-jamba", "01_jamba", "../01-jamba", 1])
+def test_a_paper_without_number_and_name_is_refused(paper):
+    with pytest.raises(ValueError, match="such as '01-jamba'"):
+        Run(paper, "smoke")
+
+
+def test_preset_gives_the_sizes_of_this_scale():
+    sizes = {scale: {"steps": steps, "dim": 8} for scale, steps in zip(SCALES, (2, 20, 200), strict=True)}
+    assert [Run("01-jamba", scale).preset(sizes).steps for scale in SCALES] == [2, 20, 200]
+
+
+def test_preset_finds_a_size_forgotten_at_another_scale():
+    run = Run("01-jamba", "smoke")
+    with pytest.raises(ValueError, match="gpu and smoke must name the same sizes; they differ in dim"):
+        run.preset({"smoke": {"steps": 1, "dim": 2}, "laptop": {"steps": 1, "dim": 2}, "gpu": {"steps": 1}})
+    with pytest.raises(ValueError, match="it needs smoke, laptop, gpu"):
+        run.preset({"smoke": {"steps": 1}})
+
+
+def test_checkpoints_differ_by_paper_scale_seed_and_name_and_their_folder_exists(tmp_path, monkeypatch):
+    monkeypatch.delenv("WORKBENCH_CACHE", raising=False)
+    runs = [Run(p, s, seed, root=tmp_path) for p in ("01-jamba", "02-b") for s in ("smoke", "gpu") for seed in (0, 1)]
+    paths = {run.checkpoint(name) for run in runs for name in ("hybrid", "mamba")}
+    assert len(paths) == 16
+    assert {path.parent for path in paths} == {tmp_path / "data" / "cache" / "checkpoints"}
+    assert all(path.parent.is_dir() for path in paths)
+    with pytest.raises(ValueError, match="letters, digits"):
+        runs[0].checkpoint("../elsewhere")
+
+
+def test_the_cache_moves_to_the_named_folder_and_off_disables_it(tmp_path, monkeypatch):
+    pytest.importorskip("lib.training.cache")
+    built = []
+
+    def build() -> tuple:
+        built.append(1)
+        return {"weight": torch.ones(2)}, {}
+
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "elsewhere"))
+    for _ in range(2):
+        tensors, _ = Run("01-jamba", "smoke").cache.get("thing", {"dim": 2}, build)
+        assert tensors["weight"].tolist() == [1, 1]
+    assert len(built) == 1 and any((tmp_path / "elsewhere").rglob("*.safetensors"))
+    monkeypatch.setenv("WORKBENCH_CACHE", "off")
+    for _ in range(2):
+        Run("01-jamba", "smoke", root=tmp_path).cache.get("thing", {"dim": 2}, build)
+    assert len(built) == 3
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_file_in_place_of_the_cache_folder_is_named_in_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "occupied").write_text("")
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "occupied"))
+    with pytest.raises(ValueError, match="WORKBENCH_CACHE names the file occupied; allowed are a folder, or 'off'"):
+        Run("01-jamba", "smoke").checkpoint("hybrid")
+
+
+def test_isolated_randomness_starts_from_its_seed_and_leaves_no_trace():
+    Run("01-jamba", "smoke", 0)
+    expected = draws()
+    Run("01-jamba", "smoke", 0)
+    with isolated_randomness():
+        first = draws()
+    with isolated_randomness():
+        assert draws() == first
+    assert draws() == expected
+
+
+def test_the_house_style_is_set_by_run_not_by_import():
+    code = (
+        "import json, sys, lib.workbench as w; w.Run; early = 'matplotlib' in sys.modules\n"
+        "run = w.Run('01-jamba', 'smoke'); import matplotlib as m"
+        "; print(json.dumps([early, m.rcParams['axes.titlelocation']]))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert json.loads(out.splitlines()[-1]) == [False, "left"]
+
+
+def test_importing_the_room_needs_nothing_but_the_standard_library():
+    code = (
+        "import sys, lib.workbench\n"
+        "heavy = {'torch', 'numpy', 'matplotlib', 'IPython', 'ipywidgets', 'transformers', 'plotly'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_every_listed_name_can_be_imported():
+    import lib.workbench as room
+
+    assert sorted(room.__all__) == sorted(name for names in room._HOMES.values() for name in names)
+    assert all(getattr(room, name) is not None for name in room.__all__)
+    with pytest.raises(AttributeError, match="has no 'nothing'"):
+        _ = room.nothing
