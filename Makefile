@@ -15,8 +15,10 @@ ARGS ?=
 
 # Jupyter refuses to start as root unless told; inside a container one often is.
 LAB_ARGS ?= $(if $(filter 0,$(shell id -u 2>/dev/null)),--allow-root)
-# Two test processes share two cores: one thread each, and a thread that waits sleeps.
-TEST_THREADS := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
+# A thread that waits sleeps: spinning ones make two programs on two cores ten times slower, not two times.
+export OMP_WAIT_POLICY ?= PASSIVE
+# Two test processes share two cores: one thread each.
+TEST_THREADS := OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab run test validate evidence bench scoreboard student clean
@@ -45,7 +47,7 @@ evidence: setup ## run one notebook per seed and record its claims: NB=01_jamba 
 	@WORKBENCH_CACHE=off $(WORKBENCH) evidence "$(NB)" --seeds "$(SEEDS)"
 
 bench: setup ## time the kernels and models against their peers
-	@$(BIN)/python -m kernels.benchmark $(ARGS)
+	@$(BIN)/python -m lib.workbench.benchmarks $(ARGS)
 
 scoreboard: setup ## write the README's table from the notebooks and the evidence
 	@$(WORKBENCH) scoreboard

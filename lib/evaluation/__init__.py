@@ -1,5 +1,6 @@
 """Metrics: how sure a figure is, and what a text costs a language model."""
 
+from lib.evaluation.attention import attention_layers, attention_maps, attention_mass, heads_removed
 from lib.evaluation.language import (
     LanguageScore,
     bigram_bits_per_byte,
@@ -14,11 +15,15 @@ __all__ = [
     "Interval",
     "LanguageScore",
     "SeedSummary",
+    "attention_layers",
+    "attention_maps",
+    "attention_mass",
     "bigram_bits_per_byte",
     "bits_per_byte",
     "bootstrap_mean",
     "compression_bits_per_byte",
     "evaluate_language_model",
+    "heads_removed",
     "language_baselines",
     "seed_summary",
     "wilson_interval",

@@ -22,7 +22,7 @@ def attention_layers(model: nn.Module) -> dict[int, Attention]:
 def attention_maps(
     model: nn.Module, tokens: Int[Tensor, "batch length"]
 ) -> dict[int, Float[Tensor, "batch heads length length"]]:
-    """Each attention layer's softmax weights on these tokens, computed from the layer's own inputs in a forward pass."""
+    """Each attention layer's softmax weights on these tokens, from the layer's own inputs in a forward pass."""
     maps: dict[int, Tensor] = {}
 
     def remember(index: int):

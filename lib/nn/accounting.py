@@ -20,7 +20,12 @@ class ParameterCount:
 
 def count_parameters(config: JambaConfig) -> ParameterCount:
     """Parameters of a Jamba in closed form; equal to summing over a built model (arXiv 2403.19887, section 3.1)."""
-    dim, inner, state, rank = config.hidden_size, config.mamba_expand * config.hidden_size, config.mamba_d_state, config.dt_rank
+    dim, inner, state, rank = (
+        config.hidden_size,
+        config.mamba_expand * config.hidden_size,
+        config.mamba_d_state,
+        config.dt_rank,
+    )
     attention = 2 * dim * config.head_dim * (config.num_attention_heads + config.num_key_value_heads)
     mamba = (
         2 * dim * inner  # in_proj

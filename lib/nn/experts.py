@@ -45,7 +45,7 @@ class MixtureOfExperts(nn.Module):
 
 
 class Experts(nn.Module):
-    """The experts' weights, stacked: gate_up_proj (experts, 2 * intermediate, dim), down_proj (experts, dim, inter.)."""
+    """The experts' weights, stacked: gate_up_proj (experts, 2 * width, dim), down_proj (experts, dim, width)."""
 
     def __init__(self, dim: int, intermediate_size: int, num_experts: int):
         super().__init__()
@@ -64,9 +64,7 @@ class Experts(nn.Module):
         rows = order // chosen.shape[1]
         counts = torch.bincount(chosen.flatten(), minlength=len(self.gate_up_proj)).tolist()
         outputs = [
-            self._expert(index, inputs)
-            for index, inputs in enumerate(tokens[rows].split(counts))
-            if len(inputs)
+            self._expert(index, inputs) for index, inputs in enumerate(tokens[rows].split(counts)) if len(inputs)
         ]
         weighted = torch.cat(outputs) * weights.flatten()[order, None]
         return torch.zeros_like(tokens).index_add(0, rows, weighted)

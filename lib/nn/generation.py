@@ -53,7 +53,7 @@ def sample(
     top_p: float | None = None,
     generator: torch.Generator | None = None,
 ) -> Int[Tensor, " batch"]:
-    """Draw a token a row: keep the `top_k` most likely, then the fewest whose probability reaches `top_p`, then draw."""
+    """Draw a token a row among the `top_k` most likely and the fewest whose probability reaches `top_p`."""
     if temperature < 0:
         raise ValueError(f"temperature must be at least 0, got {temperature}")
     if top_k is not None and top_k < 1:

@@ -197,7 +197,7 @@ class JambaLM(nn.Module):
 
 
 def from_hugging_face(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Rename to ours: one `mixer` for `mamba` and `self_attn`, and experts stacked as transformers holds them in memory."""
+    """Rename to ours: one `mixer` for `mamba` and `self_attn`, and experts stacked as transformers does in memory."""
     ours, experts = {}, {}
     for name, tensor in weights.items():
         name = re.sub(r"\.(mamba|self_attn)\.", ".mixer.", name)

@@ -106,7 +106,7 @@ def fit(
 
                 history.seconds = seconds_before + time.perf_counter() - started
                 done = step + 1
-                line.advance(loss=history.records["loss"][-1]) if len(history) else line.advance()
+                line.advance(**{name: values[-1] for name, values in history.records.items() if name == "loss"})
                 if on_step is not None:
                     _call(on_step, done, interrupt)
                 stopping = interrupt.requested if accelerator.num_processes == 1 else recorder.any_process_stops

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lib.workbench.claims import CLAIMS_MIME, Claim, Ledger
     from lib.workbench.exercises import Exercise, exercise
+    from lib.workbench.guide import course_map, environment_report
     from lib.workbench.plots import MODELS, bars, curves, figure, heat_map, house_style, label_axes, model_style, smooth
     from lib.workbench.run import SCALES, Run, isolated_randomness, seed_everything
     from lib.workbench.widgets import Exploration, explore
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "claims": ("CLAIMS_MIME", "Claim", "Ledger"),
     "exercises": ("Exercise", "exercise"),
+    "guide": ("course_map", "environment_report"),
     "plots": ("MODELS", "bars", "curves", "figure", "heat_map", "house_style", "label_axes", "model_style", "smooth"),
     "run": ("SCALES", "Run", "isolated_randomness", "seed_everything"),
     "widgets": ("Exploration", "explore"),
@@ -34,7 +36,9 @@ __all__ = [
     "Ledger",
     "Run",
     "bars",
+    "course_map",
     "curves",
+    "environment_report",
     "exercise",
     "explore",
     "figure",

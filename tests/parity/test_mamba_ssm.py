@@ -36,9 +36,7 @@ def test_scan_equals_mamba_ssm_with_all_gradients(mamba_ssm_reference, monkeypat
     monkeypatch.setattr(torch.Tensor, "float", lambda tensor: tensor.double())  # the reference computes in .float()
     inputs = scan_inputs(batch, dim, state, length, torch.float64)
     ours, last_ours = selective_scan(**inputs, delta_softplus=True, return_last_state=True)
-    theirs, last_theirs = mamba_ssm_reference.selective_scan_ref(
-        **inputs, delta_softplus=True, return_last_state=True
-    )
+    theirs, last_theirs = mamba_ssm_reference.selective_scan_ref(**inputs, delta_softplus=True, return_last_state=True)
     torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(last_ours, last_theirs, rtol=1e-10, atol=1e-10)
 
@@ -71,7 +69,10 @@ def test_mixer_without_inner_norms_equals_mamba_ssm_mamba(mamba_ssm_reference, m
     x = torch.randn(2, length, 24, requires_grad=True)
     outputs = ours(x), theirs(x)
     torch.testing.assert_close(*outputs, rtol=1e-5, atol=1e-6)
-    gradients = [torch.autograd.grad(y.square().sum(), [x, *m.parameters()]) for y, m in zip(outputs, (ours, theirs), strict=True)]
+    gradients = [
+        torch.autograd.grad(y.square().sum(), [x, *m.parameters()])
+        for y, m in zip(outputs, (ours, theirs), strict=True)
+    ]
     names = ["x", *(name for name, _ in ours.named_parameters())]
     theirs_by_name = dict(zip(["x", *(name for name, _ in theirs.named_parameters())], gradients[1], strict=True))
     for name, gradient in zip(names, gradients[0], strict=True):

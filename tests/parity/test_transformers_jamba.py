@@ -113,7 +113,9 @@ def test_load_balancing_loss_equals_transformers(tmp_path):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(load_balancing_loss(ours.router_logits(), 2), output.aux_loss, rtol=1e-5, atol=1e-5)
     expected = load_balancing_loss_func(output.router_logits, 4, 2, mask)
-    torch.testing.assert_close(load_balancing_loss(ours.router_logits(), 2, mask.bool()), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        load_balancing_loss(ours.router_logits(), 2, mask.bool()), expected, rtol=1e-5, atol=1e-5
+    )
 
 
 def test_left_padding_leaves_no_trace(pair):

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from lib.training import History, cosine_schedule, fit
+from lib.training.history import Recorder
 
 GENERATOR = torch.Generator().manual_seed(0)
 BATCH = {"x": torch.randn(16, 5, generator=GENERATOR), "y": torch.randn(16, 2, generator=GENERATOR)}
@@ -158,11 +159,25 @@ def test_loss_that_is_not_a_number_stops_naming_the_step_and_spares_the_weights(
     assert all(parameter.isfinite().all() for parameter in model.parameters())
 
 
+def test_reading_rarely_as_on_a_gpu_gives_the_same_history_and_names_the_right_step(monkeypatch):
+    at_once = quick().records
+    monkeypatch.setattr(Recorder, "due", property(lambda self: len(self._pending) == 4))
+    assert quick().records == at_once
+
+    def objective(net, batch):
+        return squared_error(net, batch) * (float("nan") if len(done) == 5 else 1.0)
+
+    done = []
+    with pytest.raises(FloatingPointError, match="loss became nan at step 6 of 10"):
+        quick(objective=objective, on_step=done.append)
+    assert done[-1] == 7  # noticed when step 8 was read
+
+
 def test_gradient_that_is_not_finite_stops_too():
     def objective(net, batch):
         return net(batch["x"]).sub(net(batch["x"])).sum().abs().sqrt()  # slope of the root at 0
 
-    with pytest.raises(FloatingPointError, match="grad_norm became (nan|inf) at step 1 of 10"):
+    with pytest.raises(FloatingPointError, match=r"grad_norm became (nan|inf) at step 1 of 10"):
         quick(objective=objective)
 
 

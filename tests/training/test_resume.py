@@ -125,7 +125,7 @@ def test_damaged_checkpoint_is_refused_in_one_sentence(tiny, stopped, damage):
     if damage == "flipped":
         data[-3] ^= 1
     stopped.write_bytes({"truncated": data[: len(data) // 2], "flipped": data, "emptied": b""}[damage])
-    with pytest.raises(ValueError, match="is damaged: .*; remove the file to start over") as caught:
+    with pytest.raises(ValueError, match=r"is damaged: .*; remove the file to start over") as caught:
         fit(tiny.model(), tiny.batches, tiny.objective, **tiny.SETTINGS, checkpoint=stopped)
     assert "\n" not in str(caught.value)
 
@@ -145,7 +145,7 @@ def test_full_disk_costs_one_warning_and_not_the_training(tiny, whole, tmp_path,
     with (
         pytest.warns(RuntimeWarning, match="checkpoint of step 12: .*No space left on device"),
         pytest.warns(RuntimeWarning, match="checkpoint of step 10: .*No space left on device; the one before is kept"),
-        pytest.raises(KeyboardInterrupt, match="stopped after step 12 of 24, not saved: .* could not be written"),
+        pytest.raises(KeyboardInterrupt, match=r"stopped after step 12 of 24, not saved: .* could not be written"),
     ):
         settings = tiny.SETTINGS | {"checkpoint_every": 5, "checkpoint": path, "on_step": stop_at(12)}
         fit(tiny.model(), tiny.batches, tiny.objective, **settings)

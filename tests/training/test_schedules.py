@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from lib.training import constant_schedule, cosine_schedule
@@ -11,7 +13,7 @@ def test_cosine_rises_linearly_peaks_once_and_ends_at_final_lr():
     factors = [cosine_schedule(step, steps=100, warmup=0.1, final_lr=0.05) for step in range(100)]
     assert factors[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
     assert max(factors) == 1.0 and factors[10] == 1.0
-    assert all(later < earlier for earlier, later in zip(factors[10:], factors[11:], strict=False))
+    assert all(later < earlier for earlier, later in itertools.pairwise(factors[10:]))
     assert factors[-1] == pytest.approx(0.05)
 
 

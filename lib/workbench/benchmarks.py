@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from lib.nn import JambaConfig, JambaLM
+from lib.workbench.evidence import hardware
 
 RESULTS = Path(__file__).resolve().parents[2] / "kernels" / "BENCHMARKS.md"
 SIZES = {
@@ -99,14 +99,15 @@ def main() -> None:
             f"| hybrid training step, batch {batch}, length {length}, state {d_state} | {ours * 1e3:.0f} ms "
             f"| {seconds['transformers'] / ours:.1f}x | {seconds['mambapy'] / ours:.1f}x |"
         )
+    version = torch.__version__.split("+")[0]
     table = [
         "# Benchmarks",
         "",
         "Written by `make bench`. Each ratio is a peer's time over ours, both measured in the same run (median of",
         "interleaved repeats); above 1 ours is faster. Forward and backward, float32.",
         "",
-        f"{datetime.date.today()}, {platform.machine()} CPU, {threads} threads, torch {torch.__version__.split('+')[0]}. "
-        "No GPU was available.",
+        f"{datetime.date.today()}, {hardware()}, {threads} threads, torch {version}.",
+        "GPU: not measured here; these rows compare CPU forms.",
         "",
         "| what | ours | transformers | mambapy |",
         "|---|---|---|---|",
