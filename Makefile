@@ -15,8 +15,9 @@ ARGS ?=
 
 # Jupyter refuses to start as root unless told; inside a container one often is.
 LAB_ARGS ?= $(if $(filter 0,$(shell id -u 2>/dev/null)),--allow-root)
-# A thread that waits sleeps: spinning ones make two programs on two cores ten times slower, not two times.
-export OMP_WAIT_POLICY ?= PASSIVE
+# A thread that waits spins for microseconds, then sleeps. GNU OpenMP's own choice, to spin for milliseconds, makes two
+# programs on two cores ten times slower; not to spin at all makes one program twice as slow.
+export GOMP_SPINCOUNT ?= 10000
 # Two test processes share two cores: one thread each.
 TEST_THREADS := OMP_NUM_THREADS=1
 
