@@ -177,11 +177,14 @@ def isolated_randomness(seed: int = 0) -> Iterator[None]:
 
 
 def _settle(device: torch.device) -> int:
-    """Threads and determinism. On a CPU deterministic forms are free; on CUDA some are missing or slow: not there."""
+    """Threads (fewer where OMP_NUM_THREADS says so) and determinism.
+
+    On a CPU deterministic forms are free; on CUDA some are missing or slow: not there.
+    """
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.use_deterministic_algorithms(device.type == "cpu", warn_only=True)
     if device.type == "cpu":
-        torch.set_num_threads(CPU_THREADS)
+        torch.set_num_threads(min(CPU_THREADS, int(os.environ.get("OMP_NUM_THREADS") or CPU_THREADS)))
     else:
         torch.backends.cudnn.benchmark = False
     return torch.get_num_threads()

@@ -28,7 +28,14 @@ def test_two_runs_of_a_seed_draw_the_same_numbers_and_another_seed_others():
     assert all(ours != theirs for ours, theirs in zip(draws(), first, strict=True))
 
 
-def test_the_header_is_one_line_with_paper_scale_seed_device_threads_and_torch(capsys):
+def test_fewer_threads_where_the_environment_says_so(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    if Run("01-jamba", "smoke").device.type == "cpu":
+        assert torch.get_num_threads() == 1
+
+
+def test_the_header_is_one_line_with_paper_scale_seed_device_threads_and_torch(capsys, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     run = Run("01-jamba", "laptop", 7)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1
