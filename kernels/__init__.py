@@ -1,5 +1,12 @@
 """Kernels: one idea a file, each beside its plain PyTorch reference. Imports nothing of `lib`."""
 
+from kernels.causal_conv import causal_conv, causal_conv_reference
 from kernels.selective_scan import selective_scan, selective_scan_reference, selective_state_update
 
-__all__ = ["selective_scan", "selective_scan_reference", "selective_state_update"]
+__all__ = [
+    "causal_conv",
+    "causal_conv_reference",
+    "selective_scan",
+    "selective_scan_reference",
+    "selective_state_update",
+]

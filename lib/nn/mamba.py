@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from kernels import selective_scan, selective_state_update
+from kernels import causal_conv, selective_scan, selective_state_update
 from lib.nn.norms import RMSNorm
 
 
@@ -130,18 +130,12 @@ class MambaMixer(nn.Module):
     def convolve(
         self, hidden: Float[Tensor, "length batch d_inner"], state: MambaState | None
     ) -> Float[Tensor, "length batch d_inner"]:
-        """silu(bias + sum_j w[j] u_{t - (k - 1) + j}): k shifted multiply-adds, faster on a CPU than a grouped conv."""
-        past = self.d_conv - 1
-        before = None if state is None else state.conv
-        before = hidden.new_zeros(past, *hidden.shape[1:]) if before is None else before.transpose(0, 1)
-        padded = torch.cat((before, hidden))
+        """silu(bias + sum_j w[j] u_{t - (k - 1) + j}), going on from the inputs in the state."""
+        past = None if state is None or state.conv is None else state.conv.transpose(0, 1)
         if state is not None:
-            state.conv = padded[len(padded) - past :].transpose(0, 1).contiguous()
-        weight = self.conv1d.weight[:, 0].t()
-        mixed = padded[: len(hidden)] * weight[0]
-        for tap in range(1, self.d_conv):
-            mixed = torch.addcmul(mixed, padded[tap : tap + len(hidden)], weight[tap])
-        return F.silu(mixed if self.conv1d.bias is None else mixed + self.conv1d.bias)
+            seen = F.pad(hidden, (0, 0, 0, 0, self.d_conv - 1, 0)) if past is None else torch.cat((past, hidden))
+            state.conv = seen[len(hidden) :].transpose(0, 1).contiguous()
+        return causal_conv(hidden, self.conv1d.weight[:, 0], self.conv1d.bias, past)
 
     def selection(self, hidden: Float[Tensor, "... d_inner"]) -> tuple[Tensor, Tensor, Tensor]:
         """What makes the scan selective: delta (..., d_inner) before its bias and softplus, B and C (..., d_state)."""
