@@ -1,0 +1,70 @@
+"""Run kernels' public functions with each launch replaced by a compilation for an H100 (no GPU needed).
+
+Started in a process of its own, since Triton's interpreter, which the tests here use, cannot compile.
+"""
+
+import os
+
+os.environ |= {"TRITON_INTERPRET": "0", "WORKBENCH_KERNELS": "triton"}
+
+import sys
+
+import torch
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from triton.runtime.jit import JITFunction, KernelInterface
+
+from kernels import dispatch
+
+TYPES = {
+    torch.float32: "*fp32",
+    torch.bfloat16: "*bf16",
+    torch.float16: "*fp16",
+    torch.int32: "*i32",
+    torch.int64: "*i64",
+    torch.bool: "*i1",
+}
+compiled: list[str] = []
+dispatch.INTERPRETED = True  # lets CPU tensors through; nothing is launched
+
+
+def compile_launch(kernel: JITFunction, *args, **kwargs) -> None:
+    bound = dict(zip(kernel.arg_names, args, strict=False)) | kwargs
+    options = {name: bound.pop(name) for name in ("num_warps", "num_stages") if name in bound}
+    constants = {name: bound[name] for name, p in zip(kernel.arg_names, kernel.params, strict=True) if p.is_constexpr}
+    signature = {name: "constexpr" if name in constants else _type(bound[name]) for name in kernel.arg_names}
+    positions = {(kernel.arg_names.index(name),): value for name, value in constants.items()}
+    result = triton.compile(ASTSource(kernel, signature, positions), target=GPUTarget("cuda", 90, 32), options=options)
+    assert result.asm["ptx"]
+    compiled.append(kernel.__name__)
+
+
+def _type(value) -> str:
+    if isinstance(value, torch.Tensor):
+        return TYPES[value.dtype]
+    return "fp32" if isinstance(value, float) else "i32"
+
+
+KernelInterface.__getitem__ = lambda kernel, grid: lambda *args, **kwargs: compile_launch(kernel, *args, **kwargs)
+
+
+def scan(dtype):
+    from kernels import selective_scan, selective_state_update
+
+    for state, full in ((16, True), (5, False)):
+        u, delta, z = (torch.rand(2, 40, 7, dtype=dtype, requires_grad=True) for _ in range(3))
+        B, C = torch.rand(2, state, 7, dtype=dtype), torch.rand(2, state, 7, dtype=dtype)
+        A, D = -torch.rand(40, state), torch.rand(40)
+        extra = {"D": D, "z": z, "delta_bias": D, "initial_state": torch.rand(2, 40, state)} if full else {}
+        selective_scan(u, delta, A, B, C, delta_softplus=full, **extra).sum().backward()
+        step = (t[..., 0] for t in (u.detach(), delta.detach()))
+        selective_state_update(torch.rand(2, 40, state), *step, A, B[..., 0], C[..., 0], D if full else None)
+
+
+CASES = {"selective_scan": scan}
+
+if __name__ == "__main__":
+    for dtype in (torch.float32, torch.bfloat16):
+        CASES[sys.argv[1]](dtype)
+    print(*sorted(set(compiled)))

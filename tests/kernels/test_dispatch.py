@@ -1,0 +1,60 @@
+"""Which form of a kernel runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from kernels import dispatch
+from kernels.dispatch import takes_triton
+
+x = torch.zeros(2)
+
+
+def test_a_cpu_takes_pytorch_unless_told_otherwise(monkeypatch):
+    monkeypatch.delenv("WORKBENCH_KERNELS", raising=False)
+    assert not takes_triton(x=x)
+    monkeypatch.setenv("WORKBENCH_KERNELS", "torch")
+    assert not takes_triton(x=x)
+
+
+@pytest.mark.skipif(not dispatch.INTERPRETED, reason="needs the interpreter")
+def test_triton_on_a_cpu_means_its_interpreter_and_float64_stays_with_pytorch(monkeypatch):
+    monkeypatch.setenv("WORKBENCH_KERNELS", "triton")
+    assert takes_triton(x=x, absent=None)
+    assert not takes_triton(x=x.double())
+
+
+def test_triton_without_its_interpreter_says_what_to_set(monkeypatch):
+    monkeypatch.setenv("WORKBENCH_KERNELS", "triton")
+    monkeypatch.setattr(dispatch, "INTERPRETED", False)
+    with pytest.raises(RuntimeError, match="TRITON_INTERPRET=1"):
+        takes_triton(x=x)
+    monkeypatch.setattr(dispatch, "HAS_TRITON", False)
+    with pytest.raises(RuntimeError, match="needs the package triton"):
+        takes_triton(x=x)
+
+
+def test_an_unknown_choice_a_wrong_type_and_a_second_device_are_named(monkeypatch):
+    with pytest.raises(TypeError, match=r"^index must be float32.*got int64$"):
+        takes_triton(x=x, index=torch.zeros(2, dtype=torch.int64))
+    with pytest.raises(ValueError, match=r"^y must lie on x's device, cpu, got meta$"):
+        takes_triton(x=x, y=torch.zeros(2, device="meta"))
+    monkeypatch.setenv("WORKBENCH_KERNELS", "cuda")
+    with pytest.raises(ValueError, match="must be one of auto, triton, torch, got 'cuda'"):
+        takes_triton(x=x)
+
+
+def test_every_kernel_imports_and_runs_without_triton():
+    script = (
+        "import sys; sys.modules['triton'] = None\n"
+        "import importlib.util as u; find = u.find_spec\n"
+        "u.find_spec = lambda name, *rest: None if name == 'triton' else find(name, *rest)\n"
+        "import torch, kernels\n"
+        "x = torch.rand(1, 2, 3)\n"
+        "assert kernels.selective_scan(x, x, -torch.rand(2, 4), *torch.rand(2, 1, 4, 3)).shape == x.shape\n"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True)

@@ -1,0 +1,135 @@
+"""The Triton scan against the step-by-step reference in float64: values and every gradient."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from kernels import selective_scan, selective_scan_reference, selective_state_update
+from kernels.selective_scan import CHECKPOINT
+
+TOLERANCE = {
+    torch.float32: {"rtol": 2e-5, "atol": 2e-5},
+    torch.bfloat16: {"rtol": 2e-2, "atol": 2e-2},  # of the largest entry; outputs are rounded to 8 bits
+}
+SIZES = [  # batch, dim, state, length
+    (1, 1, 1, 1),
+    (2, 5, 3, 7),
+    (1, 33, 16, CHECKPOINT),
+    (1, 3, 64, CHECKPOINT + 1),
+    (2, 40, 5, 3),
+]
+
+
+def inputs(batch, dim, state, length, dtype, device, full=True):
+    """Activations in `dtype`, parameters and states in float32, as a model in mixed precision has them."""
+    generator = torch.Generator().manual_seed(length)
+
+    def draw(*shape, dtype=torch.float32):
+        return torch.randn(shape, generator=generator).to(device, dtype)
+
+    made = {"u": draw(batch, dim, length, dtype=dtype), "delta": draw(batch, dim, length, dtype=dtype)}
+    made["A"] = -draw(dim, state).exp()
+    made |= {"B": draw(batch, state, length, dtype=dtype), "C": draw(batch, state, length, dtype=dtype)}
+    if full:
+        made |= {"D": draw(dim), "z": draw(batch, dim, length, dtype=dtype), "delta_bias": draw(dim)}
+        made["initial_state"] = draw(batch, dim, state)
+    return made
+
+
+def everything(scan, made, dtype=None, **flags) -> dict[str, torch.Tensor]:
+    """Output, last state and the gradient of every argument under one random cotangent."""
+    leaves = {name: t.detach().to(dtype or t.dtype).requires_grad_() for name, t in made.items()}
+    y, last = scan(**leaves, return_last_state=True, **flags)
+    generator = torch.Generator().manual_seed(0)
+    loss = sum((t * torch.randn(t.shape, generator=generator).to(t)).sum(dtype=torch.float64) for t in (y, last))
+    grads = torch.autograd.grad(loss, list(leaves.values()))
+    return {"y": y, "last_state": last} | {f"grad_{name}": g for name, g in zip(leaves, grads, strict=True)}
+
+
+def assert_close(ours, exact, dtype):
+    for name, expected in exact.items():
+        scale = max(1.0, expected.abs().max().item())
+        got = ours[name].double().cpu() / scale
+        torch.testing.assert_close(
+            got, expected.cpu() / scale, **TOLERANCE[dtype], msg=lambda text, name=name: f"{name}: {text}"
+        )
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_values_and_all_gradients_equal_the_reference(size, dtype, triton_device):
+    made = inputs(*size, dtype, triton_device)
+    ours = everything(selective_scan, made, delta_softplus=True)
+    assert ours["y"].dtype == ours["grad_u"].dtype == dtype and ours["grad_A"].dtype == torch.float32
+    assert_close(ours, everything(selective_scan_reference, made, torch.float64, delta_softplus=True), dtype)
+
+
+@pytest.mark.parametrize("softplus", [False, True])
+def test_without_the_optional_arguments(softplus, triton_device):
+    made = inputs(2, 6, 4, 9, torch.float32, triton_device, full=False)
+    made["delta"] = made["delta"].abs()
+    ours = everything(selective_scan, made, delta_softplus=softplus)
+    assert_close(
+        ours, everything(selective_scan_reference, made, torch.float64, delta_softplus=softplus), torch.float32
+    )
+
+
+def test_any_strides_will_do(triton_device):
+    made = inputs(2, 6, 4, 9, torch.float32, triton_device)
+    strided = {name: torch.stack((t, t), dim=-1)[..., 0] for name, t in made.items()}
+    time_major = {
+        name: t.permute(2, 0, 1).contiguous().permute(1, 2, 0) if t.ndim == 3 and t.shape[-1] == 9 else t
+        for name, t in made.items()
+    }
+    expected = everything(selective_scan, made, delta_softplus=True)
+    for variant in (strided, time_major):
+        for name, value in everything(selective_scan, variant, delta_softplus=True).items():
+            assert torch.equal(value, expected[name]), name
+
+
+@pytest.mark.parametrize("size", [1e-6, 1.0, 50.0, 1e4])
+def test_steps_from_tiny_to_huge_stay_finite_and_exact(size, triton_device):
+    made = inputs(1, 4, 16, 12, torch.float32, triton_device, full=False)
+    made["A"] = -torch.arange(1.0, 17.0).expand(4, 16).contiguous().to(triton_device)
+    made["delta"] = made["delta"].abs() * size
+    ours = everything(selective_scan, made)
+    assert all(torch.isfinite(value).all() for value in ours.values())
+    assert_close(ours, everything(selective_scan_reference, made, torch.float64), torch.float32)
+
+
+def test_softplus_keeps_the_digits_of_small_and_large_steps(triton_device):
+    raw = torch.tensor([-80.0, -17.0, -9.0, -2.0, 0.0, 5.0, 19.9, 20.1, 90.0], device=triton_device)
+    u = torch.ones(1, len(raw), 1, device=triton_device)
+    A, ones = torch.zeros(len(raw), 1, device=triton_device), torch.ones(1, 1, 1, device=triton_device)
+    y = selective_scan(u, raw[None, :, None], A, ones, ones, delta_softplus=True)  # A = 0: y is the step itself
+    exact = torch.nn.functional.softplus(raw.double())
+    torch.testing.assert_close(y.flatten().double(), exact, rtol=1e-6, atol=0)
+
+
+def test_gradients_are_the_same_bits_from_run_to_run(triton_device):
+    made = inputs(2, 40, 5, 9, torch.float32, triton_device)
+    first, second = (everything(selective_scan, made, delta_softplus=True) for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_single_steps_equal_the_scan(dtype, triton_device):
+    made = inputs(2, 35, 3, 4, dtype, triton_device)
+    state = made.pop("initial_state").clone()
+    whole, last = selective_scan(**made, delta_softplus=True, return_last_state=True, initial_state=state.clone())
+    for t in range(4):
+        args = [made["u"][..., t], made["delta"][..., t], made["A"], made["B"][..., t], made["C"][..., t]]
+        y = selective_state_update(
+            state, *args, made["D"], made["z"][..., t], dt_bias=made["delta_bias"], dt_softplus=True
+        )
+        torch.testing.assert_close(y, whole[..., t], **TOLERANCE[dtype])
+    torch.testing.assert_close(state, last, **TOLERANCE[torch.float32])
+
+
+def test_a_wrong_type_or_device_is_named(triton_device):
+    made = inputs(1, 2, 3, 4, torch.float32, triton_device)
+    with pytest.raises(TypeError, match=r"^B must be float32, bfloat16, float16 or float64, got int64$"):
+        selective_scan(**made | {"B": made["B"].long()})
+    with pytest.raises(ValueError, match=r"^z must lie on u's device"):
+        selective_scan(**made | {"z": made["z"].to("meta")})
