@@ -247,32 +247,27 @@ def _forward_kernel(
     u, delta, z: (batch, length, dim) and B, C: (batch, length, state), the last axis contiguous;
     y: (length, batch, dim); checkpoints: (chunks, batch, dim, state).
     """
-    d = tl.program_id(0) * BLOCK_D + tl.arange(0, BLOCK_D)
-    n = tl.arange(0, BLOCK_N)
-    row = tl.program_id(1).to(tl.int64)
-    real_d, real_n = d < dim, n < state
-    tile = d[:, None] * state + n[None, :]
-    real = real_d[:, None] & real_n[None, :]
+    row, d, n, tile, real_d, real_n, real = _place(dim, state, BLOCK_D, BLOCK_N)
 
-    log2_decay = tl.load(A + tile, mask=real, other=0.0).to(tl.float32) * 1.4426950408889634
-    skip = tl.load(D + d, mask=real_d & HAS_D, other=0.0).to(tl.float32)
-    shift = tl.load(bias + d, mask=real_d & HAS_BIAS, other=0.0).to(tl.float32)
-    h = tl.load(initial + row * dim * state + tile, mask=real & HAS_INITIAL, other=0.0).to(tl.float32)
+    A_tile = _load(A + tile, real)
+    skip = _load(D + d, real_d & HAS_D)
+    shift = _load(bias + d, real_d & HAS_BIAS)
+    h = _load(initial + row * dim * state + tile, real & HAS_INITIAL)
 
     for step in range(length):
         if step % CHECKPOINT == 0:
             tl.store(checkpoints + ((step // CHECKPOINT) * batch + row) * dim * state + tile, h, mask=real)
         t = tl.cast(step, tl.int64)
-        u_t = tl.load(u + row * u_batch + t * u_time + d, mask=real_d, other=0.0).to(tl.float32)
-        raw = tl.load(delta + row * delta_batch + t * delta_time + d, mask=real_d, other=0.0)
-        B_t = tl.load(B + row * B_batch + t * B_time + n, mask=real_n, other=0.0).to(tl.float32)
-        C_t = tl.load(C + row * C_batch + t * C_time + n, mask=real_n, other=0.0).to(tl.float32)
+        u_t = _load(u + row * u_batch + t * u_time + d, real_d)
+        raw = _load(delta + row * delta_batch + t * delta_time + d, real_d)
+        B_t = _load(B + row * B_batch + t * B_time + n, real_n)
+        C_t = _load(C + row * C_batch + t * C_time + n, real_n)
 
-        delta_t = _step_size(raw.to(tl.float32) + shift, SOFTPLUS)
-        h = tl.exp2(delta_t[:, None] * log2_decay) * h + (delta_t * u_t)[:, None] * B_t[None, :]
+        delta_t = _step_size(raw + shift, SOFTPLUS)
+        h = _decay(delta_t, A_tile) * h + (delta_t * u_t)[:, None] * B_t[None, :]
         y_t = tl.sum(h * C_t[None, :], axis=1) + skip * u_t
         if HAS_Z:
-            z_t = tl.load(z + row * z_batch + t * z_time + d, mask=real_d, other=0.0).to(tl.float32)
+            z_t = _load(z + row * z_batch + t * z_time + d, real_d)
             y_t *= z_t * tl.sigmoid(z_t)
         tl.store(y + (t * batch + row) * dim + d, y_t, mask=real_d)
     tl.store(last + row * dim * state + tile, h, mask=real)
@@ -294,22 +289,16 @@ def _backward_kernel(
     g_t = C_t grad_y_t + a_{t+1} g_{t+1} in registers. B's and C's gradients sum over channels, hence over programs:
     each program writes its share, grad_B and grad_C being (channel blocks, length, batch, state).
     """
-    d = tl.program_id(0) * BLOCK_D + tl.arange(0, BLOCK_D)
-    n = tl.arange(0, BLOCK_N)
-    row = tl.program_id(1).to(tl.int64)
-    real_d, real_n = d < dim, n < state
-    tile = d[:, None] * state + n[None, :]
-    real = real_d[:, None] & real_n[None, :]
+    row, d, n, tile, real_d, real_n, real = _place(dim, state, BLOCK_D, BLOCK_N)
     program = row * tl.num_programs(0) + tl.program_id(0)
     own = scratch + program * CHECKPOINT * BLOCK_D * BLOCK_N
     own_tile = tl.arange(0, BLOCK_D)[:, None] * BLOCK_N + n[None, :]
     share = tl.program_id(0).to(tl.int64) * length
 
-    decay_rate = tl.load(A + tile, mask=real, other=0.0).to(tl.float32)
-    log2_decay = decay_rate * 1.4426950408889634
-    skip = tl.load(D + d, mask=real_d & HAS_D, other=0.0).to(tl.float32)
-    shift = tl.load(bias + d, mask=real_d & HAS_BIAS, other=0.0).to(tl.float32)
-    carried = tl.load(grad_last + row * dim * state + tile, mask=real, other=0.0).to(tl.float32)
+    A_tile = _load(A + tile, real)
+    skip = _load(D + d, real_d & HAS_D)
+    shift = _load(bias + d, real_d & HAS_BIAS)
+    carried = _load(grad_last + row * dim * state + tile, real)
     sum_A = tl.zeros((BLOCK_D, BLOCK_N), tl.float32)
     sum_D = tl.zeros((BLOCK_D,), tl.float32)
     sum_bias = tl.zeros((BLOCK_D,), tl.float32)
@@ -320,34 +309,34 @@ def _backward_kernel(
         first = chunk * CHECKPOINT
         steps = tl.minimum(length - first, CHECKPOINT)
 
-        h = tl.load(checkpoints + (chunk * batch + row) * dim * state + tile, mask=real, other=0.0)
+        h = _load(checkpoints + (chunk * batch + row) * dim * state + tile, real)
         for i in range(steps):
             t = tl.cast(first + i, tl.int64)
             tl.store(own + i * BLOCK_D * BLOCK_N + own_tile, h)
-            u_t = tl.load(u + row * u_batch + t * u_time + d, mask=real_d, other=0.0).to(tl.float32)
-            raw = tl.load(delta + row * delta_batch + t * delta_time + d, mask=real_d, other=0.0)
-            B_t = tl.load(B + row * B_batch + t * B_time + n, mask=real_n, other=0.0).to(tl.float32)
-            delta_t = _step_size(raw.to(tl.float32) + shift, SOFTPLUS)
-            h = tl.exp2(delta_t[:, None] * log2_decay) * h + (delta_t * u_t)[:, None] * B_t[None, :]
+            u_t = _load(u + row * u_batch + t * u_time + d, real_d)
+            raw = _load(delta + row * delta_batch + t * delta_time + d, real_d)
+            B_t = _load(B + row * B_batch + t * B_time + n, real_n)
+            delta_t = _step_size(raw + shift, SOFTPLUS)
+            h = _decay(delta_t, A_tile) * h + (delta_t * u_t)[:, None] * B_t[None, :]
         tl.debug_barrier()  # what one thread of the program wrote, another may read
 
         for j in range(steps):
             i = steps - 1 - j
             t = tl.cast(first + i, tl.int64)
-            u_t = tl.load(u + row * u_batch + t * u_time + d, mask=real_d, other=0.0).to(tl.float32)
-            raw = tl.load(delta + row * delta_batch + t * delta_time + d, mask=real_d, other=0.0)
-            B_t = tl.load(B + row * B_batch + t * B_time + n, mask=real_n, other=0.0).to(tl.float32)
-            C_t = tl.load(C + row * C_batch + t * C_time + n, mask=real_n, other=0.0).to(tl.float32)
+            u_t = _load(u + row * u_batch + t * u_time + d, real_d)
+            raw = _load(delta + row * delta_batch + t * delta_time + d, real_d)
+            B_t = _load(B + row * B_batch + t * B_time + n, real_n)
+            C_t = _load(C + row * C_batch + t * C_time + n, real_n)
             out = (t * batch + row) * dim + d
-            grad = tl.load(grad_y + out, mask=real_d, other=0.0).to(tl.float32)
+            grad = _load(grad_y + out, real_d)
             before = tl.load(own + i * BLOCK_D * BLOCK_N + own_tile)
 
-            raw = raw.to(tl.float32) + shift
+            raw = raw + shift
             delta_t = _step_size(raw, SOFTPLUS)
-            a = tl.exp2(delta_t[:, None] * log2_decay)
+            a = _decay(delta_t, A_tile)
             h = a * before + (delta_t * u_t)[:, None] * B_t[None, :]
             if HAS_Z:
-                z_t = tl.load(z + row * z_batch + t * z_time + d, mask=real_d, other=0.0).to(tl.float32)
+                z_t = _load(z + row * z_batch + t * z_time + d, real_d)
                 gate = tl.sigmoid(z_t)
                 y_t = tl.sum(h * C_t[None, :], axis=1) + skip * u_t
                 tl.store(grad_z + out, grad * y_t * gate * (1 + z_t * (1 - gate)), mask=real_d)
@@ -357,7 +346,7 @@ def _backward_kernel(
             carried = a * g
             through_decay = carried * before
             write = tl.sum(g * B_t[None, :], axis=1)
-            grad_step = u_t * write + tl.sum(through_decay * decay_rate, axis=1)
+            grad_step = u_t * write + tl.sum(through_decay * A_tile, axis=1)
             sum_A += delta_t[:, None] * through_decay
             sum_D += grad * u_t
             if SOFTPLUS:
@@ -374,6 +363,28 @@ def _backward_kernel(
     tl.store(grad_initial + row * dim * state + tile, carried, mask=real)
     tl.store(grad_D + row * dim + d, sum_D, mask=real_d)
     tl.store(grad_bias + row * dim + d, sum_bias, mask=real_d)
+
+
+@jit
+def _place(dim, state, BLOCK_D: tl.constexpr, BLOCK_N: tl.constexpr):
+    """Sequence, channels and states of this program, the offsets of its tile of (channel, state), and what is real."""
+    row = tl.program_id(1).to(tl.int64)
+    d = tl.program_id(0) * BLOCK_D + tl.arange(0, BLOCK_D)
+    n = tl.arange(0, BLOCK_N)
+    real_d, real_n = d < dim, n < state
+    return row, d, n, d[:, None] * state + n[None, :], real_d, real_n, real_d[:, None] & real_n[None, :]
+
+
+@jit
+def _load(pointers, real):
+    """In float32, zero where a block reaches past the end."""
+    return tl.load(pointers, mask=real, other=0.0).to(tl.float32)
+
+
+@jit
+def _decay(delta_t, A_tile):
+    """exp(delta A), by the power of two that a GPU computes in one instruction."""
+    return tl.exp2(delta_t[:, None] * (A_tile * 1.4426950408889634))
 
 
 @jit
@@ -482,27 +493,22 @@ def _update_kernel(
     BLOCK_D: tl.constexpr, BLOCK_N: tl.constexpr,
 ):  # fmt: skip
     """Program (i, j): one step of a block of channels of sequence j. Reads and writes the state once."""
-    d = tl.program_id(0) * BLOCK_D + tl.arange(0, BLOCK_D)
-    n = tl.arange(0, BLOCK_N)
-    row = tl.program_id(1).to(tl.int64)
-    real_d, real_n = d < dim, n < state
-    tile = d[:, None] * state + n[None, :]
-    real = real_d[:, None] & real_n[None, :]
+    row, d, n, tile, real_d, real_n, real = _place(dim, state, BLOCK_D, BLOCK_N)
 
-    h = tl.load(state_pointer + row * dim * state + tile, mask=real, other=0.0)
-    log2_decay = tl.load(A + tile, mask=real, other=0.0).to(tl.float32) * 1.4426950408889634
-    x_t = tl.load(x + row * dim + d, mask=real_d, other=0.0).to(tl.float32)
-    raw = tl.load(dt + row * dim + d, mask=real_d, other=0.0).to(tl.float32)
-    raw += tl.load(bias + d, mask=real_d & HAS_BIAS, other=0.0).to(tl.float32)
-    B_t = tl.load(B + row * state + n, mask=real_n, other=0.0).to(tl.float32)
-    C_t = tl.load(C + row * state + n, mask=real_n, other=0.0).to(tl.float32)
+    h = _load(state_pointer + row * dim * state + tile, real)
+    A_tile = _load(A + tile, real)
+    x_t = _load(x + row * dim + d, real_d)
+    raw = _load(dt + row * dim + d, real_d)
+    raw += _load(bias + d, real_d & HAS_BIAS)
+    B_t = _load(B + row * state + n, real_n)
+    C_t = _load(C + row * state + n, real_n)
 
     dt_t = _step_size(raw, SOFTPLUS)
-    stepped = tl.exp2(dt_t[:, None] * log2_decay) * h.to(tl.float32) + (dt_t * x_t)[:, None] * B_t[None, :]
+    stepped = _decay(dt_t, A_tile) * h + (dt_t * x_t)[:, None] * B_t[None, :]
     y_t = tl.sum(stepped * C_t[None, :], axis=1)
-    y_t += tl.load(D + d, mask=real_d & HAS_D, other=0.0).to(tl.float32) * x_t
+    y_t += _load(D + d, real_d & HAS_D) * x_t
     if HAS_Z:
-        z_t = tl.load(z + row * dim + d, mask=real_d, other=0.0).to(tl.float32)
+        z_t = _load(z + row * dim + d, real_d)
         y_t *= z_t * tl.sigmoid(z_t)
     tl.store(state_pointer + row * dim * state + tile, stepped, mask=real)
     tl.store(y + row * dim + d, y_t, mask=real_d)

@@ -32,7 +32,11 @@ dispatch.INTERPRETED = True  # lets CPU tensors through; nothing is launched
 def compile_launch(kernel: JITFunction, *args, **kwargs) -> None:
     bound = dict(zip(kernel.arg_names, args, strict=False)) | kwargs
     options = {name: bound.pop(name) for name in ("num_warps", "num_stages") if name in bound}
-    constants = {name: bound[name] for name, p in zip(kernel.arg_names, kernel.params, strict=True) if p.is_constexpr}
+    constants = {  # as at a real launch, a 1 becomes part of the program
+        name: bound[name]
+        for name, parameter in zip(kernel.arg_names, kernel.params, strict=True)
+        if parameter.is_constexpr or (isinstance(bound[name], int) and bound[name] == 1)
+    }
     signature = {name: "constexpr" if name in constants else _type(bound[name]) for name in kernel.arg_names}
     positions = {(kernel.arg_names.index(name),): value for name, value in constants.items()}
     result = triton.compile(ASTSource(kernel, signature, positions), target=GPUTarget("cuda", 90, 32), options=options)
@@ -52,14 +56,14 @@ KernelInterface.__getitem__ = lambda kernel, grid: lambda *args, **kwargs: compi
 def scan(dtype):
     from kernels import selective_scan, selective_state_update
 
-    for state, full in ((16, True), (5, False)):
-        u, delta, z = (torch.rand(2, 40, 7, dtype=dtype, requires_grad=True) for _ in range(3))
-        B, C = torch.rand(2, state, 7, dtype=dtype), torch.rand(2, state, 7, dtype=dtype)
+    for batch, length, state, full in ((2, 7, 16, True), (1, 1, 1, True), (2, 7, 5, False)):
+        u, delta, z = (torch.rand(batch, 40, length, dtype=dtype, requires_grad=True) for _ in range(3))
+        B, C = torch.rand(batch, state, length, dtype=dtype), torch.rand(batch, state, length, dtype=dtype)
         A, D = -torch.rand(40, state), torch.rand(40)
-        extra = {"D": D, "z": z, "delta_bias": D, "initial_state": torch.rand(2, 40, state)} if full else {}
+        extra = {"D": D, "z": z, "delta_bias": D, "initial_state": torch.rand(batch, 40, state)} if full else {}
         selective_scan(u, delta, A, B, C, delta_softplus=full, **extra).sum().backward()
         step = (t[..., 0] for t in (u.detach(), delta.detach()))
-        selective_state_update(torch.rand(2, 40, state), *step, A, B[..., 0], C[..., 0], D if full else None)
+        selective_state_update(torch.rand(batch, 40, state), *step, A, B[..., 0], C[..., 0], D if full else None)
 
 
 CASES = {"selective_scan": scan}

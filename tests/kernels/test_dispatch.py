@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -58,3 +59,16 @@ def test_every_kernel_imports_and_runs_without_triton():
         "assert kernels.selective_scan(x, x, -torch.rand(2, 4), *torch.rand(2, 1, 4, 3)).shape == x.shape\n"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True)
+
+
+@pytest.mark.skipif(not dispatch.INTERPRETED, reason="needs the interpreter")
+def test_triton_imported_too_early_gives_the_sentence_not_a_riddle():
+    script = (
+        "import triton, torch, kernels\n"
+        "x = torch.rand(1, 2, 3)\n"
+        "try: kernels.selective_scan(x, x, -torch.rand(2, 4), *torch.rand(2, 1, 4, 3))\n"
+        "except RuntimeError as error: print(error)\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"} | {"WORKBENCH_KERNELS": "triton"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert "needs TRITON_INTERPRET=1 set before Triton is first imported" in done.stdout
