@@ -1,11 +1,17 @@
 """Kernels: one idea a file, each beside its plain PyTorch reference. Imports nothing of `lib`."""
 
 from kernels.causal_conv import causal_conv, causal_conv_reference
+from kernels.experts import grouped_experts, grouped_experts_reference
+from kernels.rms_norm import rms_norm, rms_norm_reference
 from kernels.selective_scan import selective_scan, selective_scan_reference, selective_state_update
 
 __all__ = [
     "causal_conv",
     "causal_conv_reference",
+    "grouped_experts",
+    "grouped_experts_reference",
+    "rms_norm",
+    "rms_norm_reference",
     "selective_scan",
     "selective_scan_reference",
     "selective_state_update",

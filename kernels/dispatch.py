@@ -33,7 +33,7 @@ if HAS_TRITON:
     INTERPRETED = not isinstance(tl.sum, triton.JITFunction)
 else:
     triton = None
-    tl = SimpleNamespace(constexpr=object)
+    tl = SimpleNamespace(constexpr=lambda value: value)
     INTERPRETED = False
 
     def jit(kernel):
@@ -77,5 +77,5 @@ def _name(dtype: torch.dtype) -> str:
 def check_shapes(**expected: tuple[Tensor | None, tuple[int, ...]]) -> None:
     """One sentence for the first argument, given as name=(tensor, shape), whose shape is not the one it must have."""
     for name, (tensor, shape) in expected.items():
-        if tensor is not None and tuple(tensor.shape) != shape:
-            raise ValueError(f"{name} must have shape {shape}, got {tuple(tensor.shape)}")
+        if tensor is not None and tuple(tensor.shape) != tuple(shape):
+            raise ValueError(f"{name} must have shape {tuple(shape)}, got {tuple(tensor.shape)}")

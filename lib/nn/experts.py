@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+
+from kernels import grouped_experts
 
 
 class MixtureOfExperts(nn.Module):
@@ -59,19 +60,8 @@ class Experts(nn.Module):
             nn.init.uniform_(weight, -(weight.shape[-1] ** -0.5), weight.shape[-1] ** -0.5)
 
     def forward(self, tokens: Tensor, chosen: Tensor, weights: Tensor) -> Tensor:
-        """Sort the (token, expert) pairs by expert, run each expert on its own rows, add back into token order."""
-        order = chosen.flatten().argsort(stable=True)
-        rows = order // chosen.shape[1]
-        counts = torch.bincount(chosen.flatten(), minlength=len(self.gate_up_proj)).tolist()
-        outputs = [
-            self._expert(index, inputs) for index, inputs in enumerate(tokens[rows].split(counts)) if len(inputs)
-        ]
-        weighted = torch.cat(outputs) * weights.flatten()[order, None]
-        return torch.zeros_like(tokens).index_add(0, rows, weighted)
-
-    def _expert(self, index: int, inputs: Tensor) -> Tensor:
-        gate, up = F.linear(inputs, self.gate_up_proj[index]).chunk(2, dim=-1)
-        return F.linear(F.silu(gate) * up, self.down_proj[index])
+        """Each token's chosen experts, (tokens, top_k), summed with their routing weights."""
+        return grouped_experts(tokens, self.gate_up_proj, self.down_proj, chosen, weights)
 
 
 def load_balancing_loss(

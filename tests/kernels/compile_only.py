@@ -66,7 +66,38 @@ def scan(dtype):
         selective_state_update(torch.rand(batch, 40, state), *step, A, B[..., 0], C[..., 0], D if full else None)
 
 
-CASES = {"selective_scan": scan}
+def norm(dtype):
+    from kernels import rms_norm
+
+    for dim, unit_offset in ((1, False), (48, True), (5000, False)):
+        x, more = (torch.rand(3, dim, dtype=dtype, requires_grad=True) for _ in range(2))
+        rms_norm(x, torch.ones(dim), unit_offset=unit_offset).sum().backward()
+        y, summed = rms_norm(x, torch.ones(dim), residual=more, unit_offset=unit_offset)
+        (y + summed).sum().backward()
+
+
+def experts(dtype):
+    from kernels import grouped_experts
+
+    for tokens, dim, width, count in ((1, 1, 1, 1), (400, 64, 128, 2)):
+        x = torch.rand(tokens, dim, dtype=dtype, requires_grad=True)
+        gate_up, down = torch.rand(count, 2 * width, dim, dtype=dtype), torch.rand(count, dim, width, dtype=dtype)
+        chosen = torch.zeros(tokens, 1, dtype=torch.int64)
+        weights = torch.rand(tokens, 1, dtype=dtype)
+        leaves = (gate_up.requires_grad_(), down.requires_grad_(), chosen, weights)
+        grouped_experts(x, *leaves).sum().backward()
+
+
+def convolution(dtype):
+    from kernels import causal_conv
+
+    for length, width, full in ((7, 4, True), (1, 1, False), (7, 3, False)):
+        x = torch.rand(length, 2, 40, dtype=dtype, requires_grad=True)
+        extra = {"bias": torch.rand(40), "past": torch.rand(width - 1, 2, 40, dtype=dtype)} if full else {}
+        causal_conv(x, torch.rand(40, width), **extra).sum().backward()
+
+
+CASES = {"selective_scan": scan, "rms_norm": norm, "experts": experts, "causal_conv": convolution}
 
 if __name__ == "__main__":
     for dtype in (torch.float32, torch.bfloat16):

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kernels import causal_conv, causal_conv_reference
+from kernels.causal_conv import BLOCK_T
+
+TOLERANCE = {
+    torch.float32: {"rtol": 1e-5, "atol": 1e-5},
+    torch.bfloat16: {"rtol": 2e-2, "atol": 2e-2},  # of the largest entry; outputs are rounded to 8 bits
+}
 
 
 @pytest.mark.parametrize("length", [1, 2, 7, 20])
@@ -26,7 +34,53 @@ def test_values_and_gradients_equal_a_grouped_convolution(length, width, bias, p
         torch.testing.assert_close(a, b)
 
 
+def inputs(length, batch, dim, width, dtype=torch.float32, device="cpu", full=True):
+    generator = torch.Generator().manual_seed(length)
+    shapes = {"x": (length, batch, dim), "weight": (dim, width)}
+    if full:
+        shapes |= {"bias": (dim,), "past": (width - 1, batch, dim)}
+    return {name: torch.randn(shape, generator=generator).to(device, dtype) for name, shape in shapes.items()}
+
+
+@pytest.mark.parametrize("full", [True, False], ids=["bias and past", "neither"])
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("size", [(1, 1, 1, 1), (1, 2, 5, 4), (7, 2, 70, 2), (BLOCK_T + 2, 1, 3, 4)], ids=str)
+def test_triton_equals_the_reference(size, dtype, full, triton_device, everything, assert_close):
+    made = inputs(*size, dtype, triton_device, full)
+    ours = everything(causal_conv, made)
+    assert all(value.dtype == dtype for value in ours.values())
+    assert_close(ours, everything(causal_conv_reference, made, torch.float64), TOLERANCE[dtype])
+
+
+def test_any_strides_will_do_and_the_bits_are_the_same_from_run_to_run(triton_device, everything):
+    made = inputs(9, 3, 6, 4, device=triton_device)
+    expected = everything(causal_conv, made)
+    strided = {name: torch.stack((t, t), dim=-1)[..., 0] for name, t in made.items()}
+    turned = {name: t.transpose(0, -1).contiguous().transpose(0, -1) for name, t in made.items()}
+    for variant in (made, strided, turned):
+        for name, value in everything(causal_conv, variant).items():
+            assert torch.equal(value, expected[name]), name
+
+
+@settings(max_examples=20, deadline=None)
+@given(length=st.integers(2, 20), width=st.integers(2, 5), data=st.data())
+def test_cutting_a_sequence_and_carrying_its_last_inputs_equals_one_pass(length, width, data):
+    cut = data.draw(st.integers(1, length - 1))
+    made = inputs(length, 2, 3, width, torch.float64)
+    padded = torch.cat((made["past"], made["x"]))
+    first = causal_conv(**made | {"x": made["x"][:cut]})
+    second = causal_conv(**made | {"x": made["x"][cut:], "past": padded[cut : cut + width - 1]})
+    torch.testing.assert_close(torch.cat((first, second)), causal_conv(**made))
+
+
+def test_gradcheck():
+    leaves = [t.requires_grad_() for t in inputs(5, 2, 3, 4, torch.float64).values()]
+    assert torch.autograd.gradcheck(causal_conv, leaves)
+
+
 def test_a_wrong_shape_is_named():
+    with pytest.raises(ValueError, match=r"^x must be \(length, batch, dim\) and not empty, got \(0, 2, 3\)$"):
+        causal_conv(torch.zeros(0, 2, 3), torch.zeros(3, 4))
     with pytest.raises(ValueError, match=r"^weight must"):
         causal_conv(torch.zeros(4, 2, 3), torch.zeros(5, 4))
     with pytest.raises(ValueError, match=r"^past must"):

@@ -14,6 +14,9 @@ from kernels import dispatch
 ROOT = Path(__file__).parents[2]
 KERNELS = {
     "selective_scan": {"_forward_kernel", "_backward_kernel", "_update_kernel"},
+    "rms_norm": {"_forward_kernel", "_backward_kernel"},
+    "experts": {"_gate_up_kernel", "_rows_kernel", "_grad_hidden_kernel", "_grad_weight_kernel"},
+    "causal_conv": {"_forward_kernel", "_backward_kernel"},
 }
 
 

@@ -57,6 +57,10 @@ def test_every_kernel_imports_and_runs_without_triton():
         "import torch, kernels\n"
         "x = torch.rand(1, 2, 3)\n"
         "assert kernels.selective_scan(x, x, -torch.rand(2, 4), *torch.rand(2, 1, 4, 3)).shape == x.shape\n"
+        "assert kernels.causal_conv(x, torch.rand(3, 4)).shape == x.shape\n"
+        "assert kernels.rms_norm(x, torch.rand(3)).shape == x.shape\n"
+        "experts = torch.rand(4, 10, 3), torch.rand(4, 3, 5), torch.tensor([[0, 3], [1, 0]]), torch.rand(2, 2)\n"
+        "assert kernels.grouped_experts(x[0], *experts).shape == x[0].shape\n"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True)
 

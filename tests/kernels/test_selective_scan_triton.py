@@ -37,65 +37,54 @@ def inputs(batch, dim, state, length, dtype, device, full=True):
     return made
 
 
-def everything(scan, made, dtype=None, **flags) -> dict[str, torch.Tensor]:
-    """Output, last state and the gradient of every argument under one random cotangent."""
-    leaves = {name: t.detach().to(dtype or t.dtype).requires_grad_() for name, t in made.items()}
-    y, last = scan(**leaves, return_last_state=True, **flags)
-    generator = torch.Generator().manual_seed(0)
-    loss = sum((t * torch.randn(t.shape, generator=generator).to(t)).sum(dtype=torch.float64) for t in (y, last))
-    grads = torch.autograd.grad(loss, list(leaves.values()))
-    return {"y": y, "last_state": last} | {f"grad_{name}": g for name, g in zip(leaves, grads, strict=True)}
-
-
-def assert_close(ours, exact, dtype):
-    for name, expected in exact.items():
-        scale = max(1.0, expected.abs().max().item())
-        got = ours[name].double().cpu() / scale
-        torch.testing.assert_close(
-            got, expected.cpu() / scale, **TOLERANCE[dtype], msg=lambda text, name=name: f"{name}: {text}"
-        )
+def scanned(everything, scan, made, dtype=None, **flags):
+    return everything(scan, made, dtype, return_last_state=True, **flags)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_values_and_all_gradients_equal_the_reference(size, dtype, triton_device):
+def test_values_and_all_gradients_equal_the_reference(size, dtype, triton_device, everything, assert_close):
     made = inputs(*size, dtype, triton_device)
-    ours = everything(selective_scan, made, delta_softplus=True)
-    assert ours["y"].dtype == ours["grad_u"].dtype == dtype and ours["grad_A"].dtype == torch.float32
-    assert_close(ours, everything(selective_scan_reference, made, torch.float64, delta_softplus=True), dtype)
-
-
-@pytest.mark.parametrize("softplus", [False, True])
-def test_without_the_optional_arguments(softplus, triton_device):
-    made = inputs(2, 6, 4, 9, torch.float32, triton_device, full=False)
-    made["delta"] = made["delta"].abs()
-    ours = everything(selective_scan, made, delta_softplus=softplus)
+    ours = scanned(everything, selective_scan, made, delta_softplus=True)
+    assert ours["output 0"].dtype == ours["grad_u"].dtype == dtype and ours["grad_A"].dtype == torch.float32
     assert_close(
-        ours, everything(selective_scan_reference, made, torch.float64, delta_softplus=softplus), torch.float32
+        ours, scanned(everything, selective_scan_reference, made, torch.float64, delta_softplus=True), TOLERANCE[dtype]
     )
 
 
-def test_any_strides_will_do(triton_device):
+@pytest.mark.parametrize("softplus", [False, True])
+def test_without_the_optional_arguments(softplus, triton_device, everything, assert_close):
+    made = inputs(2, 6, 4, 9, torch.float32, triton_device, full=False)
+    made["delta"] = made["delta"].abs()
+    ours = scanned(everything, selective_scan, made, delta_softplus=softplus)
+    assert_close(
+        ours,
+        scanned(everything, selective_scan_reference, made, torch.float64, delta_softplus=softplus),
+        TOLERANCE[torch.float32],
+    )
+
+
+def test_any_strides_will_do(triton_device, everything):
     made = inputs(2, 6, 4, 9, torch.float32, triton_device)
     strided = {name: torch.stack((t, t), dim=-1)[..., 0] for name, t in made.items()}
     time_major = {
         name: t.permute(2, 0, 1).contiguous().permute(1, 2, 0) if t.ndim == 3 and t.shape[-1] == 9 else t
         for name, t in made.items()
     }
-    expected = everything(selective_scan, made, delta_softplus=True)
+    expected = scanned(everything, selective_scan, made, delta_softplus=True)
     for variant in (strided, time_major):
-        for name, value in everything(selective_scan, variant, delta_softplus=True).items():
+        for name, value in scanned(everything, selective_scan, variant, delta_softplus=True).items():
             assert torch.equal(value, expected[name]), name
 
 
 @pytest.mark.parametrize("size", [1e-6, 1.0, 50.0, 1e4])
-def test_steps_from_tiny_to_huge_stay_finite_and_exact(size, triton_device):
+def test_steps_from_tiny_to_huge_stay_finite_and_exact(size, triton_device, everything, assert_close):
     made = inputs(1, 4, 16, 12, torch.float32, triton_device, full=False)
     made["A"] = -torch.arange(1.0, 17.0).expand(4, 16).contiguous().to(triton_device)
     made["delta"] = made["delta"].abs() * size
-    ours = everything(selective_scan, made)
+    ours = scanned(everything, selective_scan, made)
     assert all(torch.isfinite(value).all() for value in ours.values())
-    assert_close(ours, everything(selective_scan_reference, made, torch.float64), torch.float32)
+    assert_close(ours, scanned(everything, selective_scan_reference, made, torch.float64), TOLERANCE[torch.float32])
 
 
 def test_softplus_keeps_the_digits_of_small_and_large_steps(triton_device):
@@ -107,9 +96,9 @@ def test_softplus_keeps_the_digits_of_small_and_large_steps(triton_device):
     torch.testing.assert_close(y.flatten().double(), exact, rtol=1e-6, atol=0)
 
 
-def test_gradients_are_the_same_bits_from_run_to_run(triton_device):
+def test_gradients_are_the_same_bits_from_run_to_run(triton_device, everything):
     made = inputs(2, 40, 5, 9, torch.float32, triton_device)
-    first, second = (everything(selective_scan, made, delta_softplus=True) for _ in range(2))
+    first, second = (scanned(everything, selective_scan, made, delta_softplus=True) for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
