@@ -6,6 +6,7 @@ One read of x and residual, one write of s and y; the naive chain of operations 
 """
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -39,7 +40,11 @@ def rms_norm(
         y, summed = _TritonRMSNorm.apply(x, weight, residual, eps, unit_offset)
     else:
         summed = x if residual is None else x + residual
-        y = _RMSNorm.apply(summed, weight, eps, unit_offset)
+        differentiated = torch.is_grad_enabled() and (summed.requires_grad or weight.requires_grad)
+        if differentiated or unit_offset or x.dtype not in (torch.float32, torch.float64):
+            y = _RMSNorm.apply(summed, weight, eps, unit_offset)
+        else:  # the same to the bit where the casts do nothing
+            y = F.rms_norm(summed, weight.shape, weight.to(x.dtype), eps)
     return y if residual is None else (y, summed)
 
 
@@ -60,7 +65,7 @@ class _RMSNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, weight, eps, unit_offset):
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
-        inverse = torch.linalg.vector_norm(wide, dim=-1, keepdim=True).square_().div_(x.shape[-1]).add_(eps).rsqrt_()
+        inverse = wide.square().mean(-1, keepdim=True).add_(eps).rsqrt_()
         ctx.save_for_backward(x, weight, inverse)
         ctx.unit_offset = unit_offset
         unit = wide * inverse

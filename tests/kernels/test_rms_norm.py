@@ -45,6 +45,13 @@ def test_pytorch_form_equals_the_reference(shape, dtype, unit_offset, everything
     assert_close(ours, exact, TOLERANCE[dtype])
 
 
+def test_without_a_gradient_the_bits_are_the_same():
+    made = inputs((70, 33), torch.float32)
+    with_gradient = rms_norm(**made | {"weight": made["weight"].clone().requires_grad_()})
+    for plain, other in zip(rms_norm(**made), with_gradient, strict=True):
+        assert not plain.requires_grad and torch.equal(plain, other)
+
+
 @pytest.mark.parametrize("unit_offset", [True, False])
 def test_gradcheck(unit_offset):
     leaves = [t.requires_grad_() for t in inputs((3, 5), torch.float64).values()]
