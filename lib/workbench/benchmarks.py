@@ -1,21 +1,30 @@
-"""Our training step beside its peers', in one run: `make bench`. Prints a table and writes kernels/BENCHMARKS.md."""
+"""Our kernels and training step beside their peers, in one run: `make bench` writes kernels/BENCHMARKS.md."""
 
 from __future__ import annotations
 
 import datetime
+import importlib.util
+import math
 import os
+import re
 import statistics
+import subprocess
+import sys
 import time
+import types
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
-from lib.nn import JambaConfig, JambaLM
+from kernels import causal_conv, causal_conv_reference, rms_norm, selective_scan
+from lib.nn import JambaConfig, JambaLM, MixtureOfExperts
 from lib.workbench.evidence import hardware
 
-RESULTS = Path(__file__).resolve().parents[2] / "kernels" / "BENCHMARKS.md"
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "kernels" / "BENCHMARKS.md"
 SIZES = {
     "vocab_size": 256,
     "hidden_size": 64,
@@ -88,33 +97,211 @@ def _mambapy_config(config_class, d_state: int, periods: dict):
     )
 
 
+def scan_inputs(length: int) -> list[torch.Tensor]:
+    """Batch 8, 256 channels, 16 states, in the arguments' order; every one wants a gradient."""
+    draw = torch.Generator().manual_seed(0)
+    batch, dim, state = 8, 256, 16
+    made = [
+        torch.randn(batch, dim, length, generator=draw),
+        torch.rand(batch, dim, length, generator=draw),
+        -torch.arange(1.0, state + 1).repeat(dim, 1),
+        torch.randn(batch, state, length, generator=draw),
+        torch.randn(batch, state, length, generator=draw),
+    ]
+    return [tensor.requires_grad_() for tensor in made]
+
+
+def scan_by_mambapy(u, delta, A, B, C) -> torch.Tensor:
+    """mambapy's parallel scan, fed as its own Mamba layer feeds it; (batch, length, dim)."""
+    from mambapy.pscan import pscan
+
+    u, delta, B, C = (tensor.transpose(1, 2) for tensor in (u, delta, B, C))
+    decay = torch.exp(delta.unsqueeze(-1) * A)
+    states = pscan(decay, delta.unsqueeze(-1) * B.unsqueeze(2) * u.unsqueeze(-1))
+    return (states @ C.unsqueeze(-1)).squeeze(-1)
+
+
+def scan_by_mamba_ssm(u, delta, A, B, C) -> torch.Tensor:
+    """mamba-ssm's reference, differentiated by autograd. Its module's import asks for a CUDA extension."""
+    name = "selective_scan_cuda"
+    if name not in sys.modules and importlib.util.find_spec(name) is None:
+        sys.modules[name] = types.ModuleType(name)
+    with warnings.catch_warnings(action="ignore"):
+        from mamba_ssm.ops.selective_scan_interface import selective_scan_ref
+
+    return selective_scan_ref(u, delta, A, B, C)
+
+
+SCANS = {"ours": selective_scan, "mambapy": scan_by_mambapy, "mamba-ssm": scan_by_mamba_ssm}
+
+
+def gradient_step(function: Callable, inputs: list[torch.Tensor]) -> Callable[[], None]:
+    def step() -> None:
+        function(*inputs).sum().backward()
+        for tensor in inputs:
+            tensor.grad = None
+
+    return step
+
+
+def resident_peak() -> int:
+    """Most bytes this process has held. Linux's own figure starts afresh with each program, `getrusage`'s does not."""
+    try:
+        return int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
+    except OSError:
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def peak_megabytes(name: str, length: int) -> float:
+    """Resident memory that one forward and backward of a scan adds at its peak, in a process of its own."""
+    script = (
+        "from lib.workbench.benchmarks import SCANS, gradient_step, resident_peak, scan_inputs\n"
+        f"gradient_step(SCANS[{name!r}], scan_inputs(16))()\n"
+        f"inputs = scan_inputs({length}); before = resident_peak()\n"
+        f"gradient_step(SCANS[{name!r}], inputs)(); print(resident_peak() - before)"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"the memory of {name}'s scan could not be measured: {done.stderr.strip()[-400:]}")
+    return int(done.stdout) / 1e6
+
+
+def expert_candidates(tokens: int, dim: int, width: int) -> dict[str, Callable[[], None]]:
+    """Forward and backward of a layer of 16 experts, top-2, with the same weights in all."""
+    from transformers import JambaConfig as TheirConfig
+    from transformers.models.jamba.modeling_jamba import JambaSparseMoeBlock
+
+    torch.manual_seed(0)
+    layers = {"ours": MixtureOfExperts(dim, width, 16, 2)}
+    for implementation in ("eager", "grouped_mm"):
+        config = TheirConfig(hidden_size=dim, intermediate_size=width, num_experts=16, num_experts_per_tok=2)
+        config._experts_implementation = implementation
+        layers[implementation] = JambaSparseMoeBlock(config)
+        layers[implementation].load_state_dict(layers["ours"].state_dict())
+    x = torch.randn(1, tokens, dim, requires_grad=True)
+
+    def step(layer: torch.nn.Module) -> Callable[[], None]:
+        def run() -> None:
+            layer.zero_grad(set_to_none=True)
+            output = layer(x)
+            (output[0] if isinstance(output, tuple) else output).sum().backward()
+
+        return run
+
+    return {name: step(layer) for name, layer in layers.items()}
+
+
+def norm_candidates(rows: int, dim: int) -> dict[str, Callable[[], None]]:
+    inputs = [torch.randn(rows, dim, requires_grad=True), torch.ones(dim, requires_grad=True)]
+    theirs = gradient_step(lambda x, weight: F.rms_norm(x, (dim,), weight, 1e-6), inputs)
+    return {"ours": gradient_step(rms_norm, inputs), "torch": theirs}
+
+
+def convolution_candidates(length: int, batch: int, dim: int) -> dict[str, Callable[[], None]]:
+    inputs = [torch.randn(length, batch, dim), torch.randn(dim, 4), torch.randn(dim)]
+    inputs = [tensor.requires_grad_() for tensor in inputs]
+    return {"ours": gradient_step(causal_conv, inputs), "torch": gradient_step(causal_conv_reference, inputs)}
+
+
+def milliseconds(seconds: float) -> str:
+    return f"{seconds * 1e3:.3g} ms"
+
+
+def rows() -> list[tuple[str, str, str, str]]:
+    """What, our time, the peer, and how many times ours the peer takes."""
+    importlib.import_module("transformers.models.jamba.modeling_jamba")  # before mamba-ssm, whose CUDA it would call
+    table = []
+
+    def add(what: str, ours: str, ratios: dict[str, float]) -> None:
+        table.extend((what, ours, peer, f"{ratio:.1f}x") for peer, ratio in ratios.items())
+        print(f"{what}: {ours}, " + ", ".join(f"{peer} {ratio:.1f}x" for peer, ratio in ratios.items()), flush=True)
+
+    def race(what: str, candidates: dict[str, Callable[[], object]], names: dict[str, str], repeats: int = 5) -> None:
+        seconds = interleaved(candidates, repeats)
+        add(
+            what,
+            milliseconds(seconds["ours"]),
+            {names[n]: s / seconds["ours"] for n, s in seconds.items() if n in names},
+        )
+
+    peers = {"mambapy": "mambapy `pscan`", "mamba-ssm": "mamba-ssm `selective_scan_ref`"}
+    # Autograd through the reference copies the whole (batch, dim, length, state) tensor once a step: minutes at 2048.
+    for length, names, repeats in ((256, list(SCANS), 5), (2048, ["ours", "mambapy"], 3)):
+        inputs = scan_inputs(length)
+        candidates = {name: gradient_step(SCANS[name], inputs) for name in names}
+        race(f"scan, batch 8, length {length}, dim 256, state 16", candidates, peers, repeats)
+    memory = {name: peak_megabytes(name, 2048) for name in ("ours", "mambapy")}
+    what = "its peak memory at length 2048, beyond the inputs"
+    add(what, f"{memory['ours']:.0f} MB", {peers["mambapy"]: memory["mambapy"] / memory["ours"]})
+    lengths = (512, 1024, 2048, 4096, 8192)
+    seconds = interleaved({n: gradient_step(selective_scan, scan_inputs(n)) for n in lengths}, 3)
+    slope = statistics.linear_regression([math.log(n) for n in lengths], [math.log(seconds[n]) for n in lengths]).slope
+    costs = ", ".join(f"{seconds[n] / n * 1e6:.0f}" for n in lengths)
+    table.append(
+        (f"scan time per step at lengths {', '.join(map(str, lengths))}", f"{costs} µs", "length", f"^{slope:.2f}")
+    )
+
+    theirs = {"eager": "transformers, eager", "grouped_mm": "transformers, grouped_mm"}
+    for tokens, dim, width in ((2048, 64, 128), (2048, 256, 512)):
+        what = f"experts, {tokens} tokens, dim {dim}, width {width}, top-2 of 16"
+        race(what, expert_candidates(tokens, dim, width), theirs, 15)
+    for count, dim in ((2048, 64), (4096, 256), (2048, 1024)):
+        race(f"RMSNorm, {count} rows of {dim}", norm_candidates(count, dim), {"torch": "`F.rms_norm`"}, 25)
+    for length, batch, dim in ((128, 16, 128), (256, 8, 512)):
+        what = f"causal convolution with SiLU, length {length}, batch {batch}, dim {dim}"
+        race(what, convolution_candidates(length, batch, dim), {"torch": "`F.conv1d`, grouped"}, 15)
+    for d_state, batch, length in ((4, 16, 128), (16, 8, 256)):
+        what = f"hybrid training step, batch {batch}, length {length}, state {d_state}"
+        race(what, hybrid_candidates(d_state, batch, length), {"transformers": "transformers", "mambapy": "mambapy"})
+    return table
+
+
 def main() -> None:
     threads = min(2, os.cpu_count() or 1)
     torch.set_num_threads(threads)
-    rows = []
-    for d_state, batch, length in [(4, 16, 128), (16, 8, 256)]:
-        seconds = interleaved(hybrid_candidates(d_state, batch, length))
-        ours = seconds["ours"]
-        rows.append(
-            f"| hybrid training step, batch {batch}, length {length}, state {d_state} | {ours * 1e3:.0f} ms "
-            f"| {seconds['transformers'] / ours:.1f}x | {seconds['mambapy'] / ours:.1f}x |"
-        )
     version = torch.__version__.split("+")[0]
+    floors = [milliseconds(experts_floor(2048, *size)) for size in ((64, 128), (256, 512))]
     table = [
         "# Benchmarks",
         "",
-        "Written by `make bench`. Each ratio is a peer's time over ours, both measured in the same run (median of",
-        "interleaved repeats); above 1 ours is faster. Forward and backward, float32.",
+        "Written by `make bench`. Forward and backward in float32. A ratio is the peer's time (or memory) over ours,",
+        "both measured in the same run, medians of interleaved repeats; above 1 ours is better.",
         "",
         f"{datetime.date.today()}, {hardware()}, {threads} threads, torch {version}.",
-        "GPU: not measured here; these rows compare CPU forms.",
         "",
-        "| what | ours | transformers | mambapy |",
+        "| what | ours | peer | ratio |",
         "|---|---|---|---|",
-        *rows,
+        *(f"| {' | '.join(row)} |" for row in rows()),
+        "",
+        "Where matrix products are most of the work, no form can be much faster than another: for the experts the bare",
+        f"products alone take {floors[0]} and {floors[1]} of the times above.",
+        "",
+        "The Triton kernels were not timed: no GPU was at hand. The tests compile them for an H100 and run them in",
+        "Triton's interpreter. Nothing is known yet against mamba-ssm's CUDA scan, Liger's RMSNorm, PyTorch's grouped",
+        "matrix product and `torch.compile`.",
     ]
     RESULTS.write_text("\n".join(table) + "\n")
     print("\n".join(table[5:]))
+
+
+def experts_floor(tokens: int, dim: int, width: int) -> float:
+    """Seconds of the bare matrix products of one training step: 2 tokens of 16 experts, loads all equal."""
+    share = tokens * 2 // 16
+    x, gate_up, hidden = torch.randn(share, dim), torch.randn(2 * width, dim), torch.randn(share, 2 * width)
+    active, down = torch.randn(share, width), torch.randn(dim, width)
+
+    def products() -> None:
+        for _ in range(16):
+            torch.mm(x, gate_up.t())
+            torch.mm(active, down.t())
+            torch.mm(x, down)
+            torch.mm(hidden, gate_up)
+            torch.mm(hidden.t(), x)
+            torch.mm(x.t(), active)
+
+    return interleaved({"products": products}, 15)["products"]
 
 
 if __name__ == "__main__":
