@@ -10,11 +10,13 @@ from lib.evaluation.language import (
     language_baselines,
 )
 from lib.evaluation.statistics import Interval, SeedSummary, bootstrap_mean, seed_summary, wilson_interval
+from lib.evaluation.traffic import Traffic, interpreter_traffic, tensor_traffic
 
 __all__ = [
     "Interval",
     "LanguageScore",
     "SeedSummary",
+    "Traffic",
     "attention_layers",
     "attention_maps",
     "attention_mass",
@@ -24,7 +26,9 @@ __all__ = [
     "compression_bits_per_byte",
     "evaluate_language_model",
     "heads_removed",
+    "interpreter_traffic",
     "language_baselines",
     "seed_summary",
+    "tensor_traffic",
     "wilson_interval",
 ]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+import kernels.dispatch  # noqa: F401 (where there is no GPU, Triton must learn it before PyTorch imports it)
 from lib.workbench.claims import Ledger, read_history, write_record
 from lib.workbench.display import show
 
