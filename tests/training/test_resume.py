@@ -48,7 +48,15 @@ def test_interrupted_in_on_step_and_resumed_equals_uninterrupted(tiny, whole, tm
     assert list(tmp_path.iterdir()) == []  # a finished run removes its checkpoint
 
 
-def test_control_c_in_the_middle_of_a_step_waits_for_its_end(tiny, whole, tmp_path):
+@pytest.fixture
+def python_interrupt():
+    """Python's own SIGINT handler, also where the tests run in the background, which ignores the signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_control_c_in_the_middle_of_a_step_waits_for_its_end(tiny, whole, tmp_path, python_interrupt):
     path = tmp_path / "run.safetensors"
 
     def interrupted_objective(net, batch):
