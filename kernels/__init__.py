@@ -4,14 +4,24 @@ from kernels.causal_conv import causal_conv, causal_conv_reference
 from kernels.experts import grouped_experts, grouped_experts_reference
 from kernels.rms_norm import rms_norm, rms_norm_reference
 from kernels.selective_scan import selective_scan, selective_scan_reference, selective_state_update
+from kernels.token_routing import (
+    gather_rms_norm,
+    gather_rms_norm_reference,
+    scatter_add_rows,
+    scatter_add_rows_reference,
+)
 
 __all__ = [
     "causal_conv",
     "causal_conv_reference",
+    "gather_rms_norm",
+    "gather_rms_norm_reference",
     "grouped_experts",
     "grouped_experts_reference",
     "rms_norm",
     "rms_norm_reference",
+    "scatter_add_rows",
+    "scatter_add_rows_reference",
     "selective_scan",
     "selective_scan_reference",
     "selective_state_update",

@@ -1,10 +1,30 @@
 """Layers and small models, built from torch and `kernels` only."""
 
 from lib.nn.accounting import count_parameters, jamba_cache_bytes, kv_cache_bytes, recurrent_state_bytes
-from lib.nn.attention import Attention, KVCache
+from lib.nn.attention import Attention, KVCache, RaggedKVCache
 from lib.nn.decoder import Decoder, DecoderLayer
+from lib.nn.depth_model import (
+    DepthConfig,
+    DepthLM,
+    attention_flops,
+    block_flops,
+    forward_flops,
+    linear_flops,
+)
+from lib.nn.depth_routing import (
+    RoutedLayer,
+    RoutedState,
+    Routing,
+    predictor_loss,
+    routed_layers,
+    router_loss,
+    routing_rule,
+    routings,
+    selected_indices,
+    top_k_indices,
+)
 from lib.nn.experts import Experts, MixtureOfExperts, load_balancing_loss
-from lib.nn.feedforward import GatedMLP
+from lib.nn.feedforward import MLP, GatedMLP
 from lib.nn.generation import generate, sample
 from lib.nn.jamba import JambaConfig, JambaLM
 from lib.nn.mamba import MambaMixer, MambaState
@@ -12,9 +32,12 @@ from lib.nn.norms import RMSNorm
 from lib.nn.positions import apply_rotary, rotary_angles
 
 __all__ = [
+    "MLP",
     "Attention",
     "Decoder",
     "DecoderLayer",
+    "DepthConfig",
+    "DepthLM",
     "Experts",
     "GatedMLP",
     "JambaConfig",
@@ -24,13 +47,28 @@ __all__ = [
     "MambaState",
     "MixtureOfExperts",
     "RMSNorm",
+    "RaggedKVCache",
+    "RoutedLayer",
+    "RoutedState",
+    "Routing",
     "apply_rotary",
+    "attention_flops",
+    "block_flops",
     "count_parameters",
+    "forward_flops",
     "generate",
     "jamba_cache_bytes",
     "kv_cache_bytes",
+    "linear_flops",
     "load_balancing_loss",
+    "predictor_loss",
     "recurrent_state_bytes",
     "rotary_angles",
+    "routed_layers",
+    "router_loss",
+    "routing_rule",
+    "routings",
     "sample",
+    "selected_indices",
+    "top_k_indices",
 ]

@@ -45,6 +45,56 @@ class KVCache:
         return 2 * self._keys[:, :, : self.length].numel() * self._keys.element_size()
 
 
+class RaggedKVCache:
+    """Keys and values of the tokens that each sequence chose to keep: rows of unequal length, in one storage.
+
+    A layer that only some tokens enter (Mixture-of-Depths, arXiv 2404.02258) caches those alone.
+    """
+
+    def __init__(self):
+        self.lengths: Tensor | None = None
+        """Tokens held of each sequence, (batch,)."""
+        self._keys: Tensor | None = None
+        self._values: Tensor | None = None
+
+    def append(self, keys: Tensor, values: Tensor, kept: Bool[Tensor, "batch length"]) -> tuple[Tensor, Tensor, Tensor]:
+        """Add the `kept` new tokens, (batch, kv_heads, length, head_dim), each to its sequence's end.
+
+        Returns all keys and values and what each new token may see, (batch, 1, length, total): its own sequence's
+        tokens up to itself. A token that is not kept sees the first slot, so that its softmax has something.
+        """
+        if self.lengths is None:
+            self.lengths = torch.zeros(len(keys), dtype=torch.long, device=keys.device)
+        place = self.lengths[:, None] + kept.cumsum(1) - 1
+        self.lengths = self.lengths + kept.sum(1)
+        total = max(1, int(self.lengths.max()))
+        if self._keys is None or total > self._keys.shape[2]:
+            room = max(2 * total, 16)
+            self._keys, self._values = self._grown(self._keys, keys, room), self._grown(self._values, values, room)
+        batch, slot = kept.nonzero(as_tuple=True)
+        target = place[batch, slot]
+        self._keys[batch, :, target] = keys[batch, :, slot]
+        self._values[batch, :, target] = values[batch, :, slot]
+        slots = torch.arange(total, device=keys.device)
+        visible = (slots <= place.clamp(min=0)[:, :, None])[:, None]
+        return self._keys[:, :, :total], self._values[:, :, :total], visible
+
+    @staticmethod
+    def _grown(old: Tensor | None, like: Tensor, room: int) -> Tensor:
+        new = like.new_zeros(like.shape[0], like.shape[1], room, like.shape[3])
+        if old is not None:
+            new[:, :, : old.shape[2]] = old
+        return new
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the tokens held, not of the room reserved."""
+        if self._keys is None:
+            return 0
+        _, heads, _, head_dim = self._keys.shape
+        return 2 * int(self.lengths.sum()) * heads * head_dim * self._keys.element_size()
+
+
 class Attention(nn.Module):
     """softmax(Q K^T / sqrt(head_dim) + causal mask) V, with `num_kv_heads` shared by groups of query heads.
 
@@ -79,20 +129,27 @@ class Attention(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "batch length dim"],
-        state: KVCache | None = None,
+        state: KVCache | RaggedKVCache | None = None,
         mask: Bool[Tensor, "batch total"] | None = None,
         positions: Int[Tensor, "... length"] | None = None,
     ) -> Float[Tensor, "batch length dim"]:
         """Attend to the cached tokens and to those of `x` up to each query's own.
 
-        `mask` is True at real tokens and covers cache and `x` together (total = cached + length).
+        `mask` is True at real tokens and covers cache and `x` together (total = cached + length); with a
+        `RaggedKVCache` it covers `x` alone, says which tokens to keep, and `positions` must be given.
         `positions` default to cached, cached + 1, ...
         """
-        past = 0 if state is None else state.length
-        queries, keys, values = self._project(x, positions, past)
-        if state is not None:
-            keys, values = state.append(keys, values)
-        visible = self._visibility(x.shape[1], past, mask, x.device)
+        if isinstance(state, RaggedKVCache):
+            if mask is None or positions is None:
+                raise ValueError("mask and positions must be given with a RaggedKVCache, got None")
+            queries, keys, values = self._project(x, positions, 0)
+            keys, values, visible = state.append(keys, values, mask)
+        else:
+            past = 0 if state is None else state.length
+            queries, keys, values = self._project(x, positions, past)
+            if state is not None:
+                keys, values = state.append(keys, values)
+            visible = self._visibility(x.shape[1], past, mask, x.device)
         attended = F.scaled_dot_product_attention(
             queries,
             keys,

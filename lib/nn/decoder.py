@@ -24,6 +24,9 @@ class DecoderLayer(nn.Module):
         self.pre_ff_layernorm = RMSNorm(dim, eps)
         self.feed_forward = feed_forward
 
+    def new_state(self):
+        return self.mixer.new_state()
+
     def forward(self, x: Tensor, state=None, mask: Tensor | None = None, positions: Tensor | None = None) -> Tensor:
         x = x + self.mixer(self.input_layernorm(x), state, mask, positions)
         return x + self.feed_forward(self.pre_ff_layernorm(x))
@@ -40,7 +43,7 @@ class Decoder(nn.Module):
 
     def new_states(self) -> list:
         """One empty state a layer, for decoding: a KV cache for attention, a fixed-size state for Mamba."""
-        return [layer.mixer.new_state() for layer in self.layers]
+        return [layer.new_state() for layer in self.layers]
 
     def forward(
         self,

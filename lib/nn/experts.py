@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -15,26 +17,50 @@ class MixtureOfExperts(nn.Module):
     """y = sum over the top_k experts e of p_e SwiGLU_e(x), with p = softmax(W_router x) over all experts.
 
     The kept probabilities are used as they are, as Jamba does: they sum to less than one. `normalize_top_k=True`
-    divides them by their sum, as Mixtral does. No capacity limit: no token is dropped.
-    The router's logits of the last call are in `router_logits`, (tokens, num_experts), for the balancing loss.
+    divides them by their sum, as Mixtral does. Without `capacity` no token is dropped; with it an expert takes at
+    most ceil(capacity * tokens * top_k / experts) of a call's tokens, the most probable ones, and the others pass
+    by. `num_noops` more choices stand for doing nothing: a token that takes one keeps to the residual by its own
+    will (integrated Mixture-of-Depths-and-Experts, arXiv 2404.02258, section 4.3).
+    The router's logits of the last call are in `router_logits`, (tokens, num_experts + num_noops), for the balancing
+    loss, and the share of its (token, slot) pairs that an expert worked on in `worked`.
     """
 
     def __init__(
-        self, dim: int, intermediate_size: int, num_experts: int, top_k: int, *, normalize_top_k: bool = False
+        self,
+        dim: int,
+        intermediate_size: int,
+        num_experts: int,
+        top_k: int,
+        *,
+        normalize_top_k: bool = False,
+        num_noops: int = 0,
+        capacity: float | None = None,
     ):
         super().__init__()
         if not 1 <= top_k <= num_experts:
             raise ValueError(f"top_k must be in 1..num_experts ({num_experts}), got {top_k}")
+        if num_noops < 0:
+            raise ValueError(f"num_noops must not be negative, got {num_noops}")
+        if capacity is not None and capacity <= 0:
+            raise ValueError(f"capacity must be positive, got {capacity}")
         self.top_k, self.num_experts, self.normalize_top_k = top_k, num_experts, normalize_top_k
-        self.router = nn.Linear(dim, num_experts, bias=False)
+        self.num_noops, self.capacity = num_noops, capacity
+        self.router = nn.Linear(dim, num_experts + num_noops, bias=False)
         self.experts = Experts(dim, intermediate_size, num_experts)
         self.router_logits: Tensor | None = None
+        self.worked: float | None = None
 
     def forward(self, x: Float[Tensor, "... dim"]) -> Float[Tensor, "... dim"]:
         tokens = x.reshape(-1, x.shape[-1])
         self.router_logits = self.router(tokens)
         weights, chosen = self.route(self.router_logits)
-        return self.experts(tokens, chosen, weights.to(x.dtype)).view_as(x)
+        weights = weights.to(x.dtype)
+        if not self.num_noops and self.capacity is None:
+            return self.experts(tokens, chosen, weights).view_as(x)
+        token, slot = self.kept(weights, chosen).nonzero(as_tuple=True)
+        self.worked = len(token) / chosen.numel()
+        outputs = self.experts(tokens[token], chosen[token, slot][:, None], weights[token, slot][:, None])
+        return torch.zeros_like(tokens).index_add(0, token, outputs).view_as(x)
 
     def route(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Weights and indices of the chosen experts, each (tokens, top_k). The softmax is at least float32."""
@@ -43,6 +69,18 @@ class MixtureOfExperts(nn.Module):
         if self.normalize_top_k:
             weights = weights / weights.sum(-1, keepdim=True)
         return weights, chosen
+
+    def kept(self, weights: Tensor, chosen: Tensor) -> Bool[Tensor, "tokens top_k"]:
+        """Which pairs an expert works on: not a no-op, and among the most probable that fit the expert's capacity."""
+        real = chosen < self.num_experts
+        if self.capacity is None:
+            return real
+        room = math.ceil(self.capacity * chosen.numel() / (self.num_experts + self.num_noops))
+        order = weights.flatten().argsort(descending=True, stable=True)
+        choices = F.one_hot(chosen.flatten()[order], self.num_experts + self.num_noops)
+        rank = torch.empty_like(order)
+        rank[order] = (choices.cumsum(0) * choices).sum(1)  # 1 for the most probable token of its expert
+        return real & (rank <= room).view_as(chosen)
 
 
 class Experts(nn.Module):

@@ -1,4 +1,4 @@
-"""The gated feed-forward layer, SwiGLU (Shazeer, arXiv 2002.05202)."""
+"""Feed-forward layers: the plain one with GELU, and the gated one, SwiGLU (Shazeer, arXiv 2002.05202)."""
 
 from __future__ import annotations
 
@@ -18,3 +18,15 @@ class GatedMLP(nn.Module):
 
     def forward(self, x: Float[Tensor, "... dim"]) -> Float[Tensor, "... dim"]:
         return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class MLP(nn.Module):
+    """W_down gelu(W_up x), without biases. Input and output: (..., dim)."""
+
+    def __init__(self, dim: int, intermediate_size: int):
+        super().__init__()
+        self.up_proj = nn.Linear(dim, intermediate_size, bias=False)
+        self.down_proj = nn.Linear(intermediate_size, dim, bias=False)
+
+    def forward(self, x: Float[Tensor, "... dim"]) -> Float[Tensor, "... dim"]:
+        return self.down_proj(F.gelu(self.up_proj(x)))
