@@ -97,7 +97,24 @@ def convolution(dtype):
         causal_conv(x, torch.rand(40, width), **extra).sum().backward()
 
 
-CASES = {"selective_scan": scan, "rms_norm": norm, "experts": experts, "causal_conv": convolution}
+def routing(dtype):
+    from kernels import gather_rms_norm, scatter_add_rows
+
+    for length, dim, capacity in ((9, 40, 3), (1, 1, 1)):
+        x, updates = torch.rand(2, length, dim, dtype=dtype), torch.rand(2, capacity, dim, dtype=dtype)
+        indices, gates = torch.zeros(2, capacity, dtype=torch.int64), torch.rand(2, capacity, dtype=dtype)
+        gather_rms_norm(x.requires_grad_(), indices, torch.ones(dim))[0].sum().backward()
+        scatter_add_rows(x, indices, updates.requires_grad_(), gates).sum().backward()
+        scatter_add_rows(x.detach(), indices, updates.detach(), gates, inplace=True)
+
+
+CASES = {
+    "selective_scan": scan,
+    "rms_norm": norm,
+    "experts": experts,
+    "causal_conv": convolution,
+    "token_routing": routing,
+}
 
 if __name__ == "__main__":
     for dtype in (torch.float32, torch.bfloat16):

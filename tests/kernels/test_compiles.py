@@ -16,6 +16,13 @@ KERNELS = {
     "selective_scan": {"_forward_kernel", "_backward_kernel", "_update_kernel"},
     "rms_norm": {"_forward_kernel", "_backward_kernel"},
     "experts": {"_gate_up_kernel", "_rows_kernel", "_grad_hidden_kernel", "_grad_weight_kernel"},
+    "token_routing": {
+        "_gather_kernel",
+        "_gather_backward_kernel",
+        "_scatter_kernel",
+        "_scatter_backward_kernel",
+        "_add_kernel",
+    },
     "causal_conv": {"_forward_kernel", "_backward_kernel"},
 }
 

@@ -54,3 +54,36 @@ def test_pooling_layers_lets_opposite_imbalances_cancel():
 def test_top_k_outside_the_experts_is_named():
     with pytest.raises(ValueError, match=r"top_k must be in 1\.\.num_experts \(4\), got 5"):
         MixtureOfExperts(8, 8, num_experts=4, top_k=5)
+
+
+def test_a_token_that_chooses_a_noop_passes_by():
+    torch.manual_seed(0)
+    layer = MixtureOfExperts(8, 12, num_experts=3, top_k=2, num_noops=2)
+    x = torch.randn(50, 8)
+    out = layer(x)
+    weights, chosen = layer.route(layer.router_logits)
+    expected = torch.zeros_like(x)
+    for slot in range(2):
+        for token in range(50):
+            if chosen[token, slot] < 3:
+                alone = layer.experts(
+                    x[token : token + 1], chosen[token, slot].view(1, 1), weights[token, slot].view(1, 1)
+                )
+                expected[token] += alone[0]
+    torch.testing.assert_close(out, expected)
+    assert layer.worked == (chosen < 3).double().mean() and 0 < layer.worked < 1
+    with torch.no_grad():
+        layer.router.weight.zero_()
+        layer.router.weight[3:] = 100 * torch.ones(8)
+    assert torch.equal(layer(x.abs()), torch.zeros_like(x))
+
+
+def test_a_full_expert_drops_its_least_probable_tokens():
+    torch.manual_seed(0)
+    layer = MixtureOfExperts(8, 12, num_experts=4, top_k=1, capacity=0.5)
+    weights, chosen = layer.route(layer.router(torch.randn(64, 8)))
+    kept = layer.kept(weights, chosen)
+    for expert in range(4):
+        own = (chosen[:, 0] == expert).nonzero()[:, 0]
+        expected = own[weights[own, 0].argsort(descending=True)][:8]  # 0.5 * 64 / 4
+        assert set(kept[:, 0].logical_and(chosen[:, 0] == expert).nonzero()[:, 0].tolist()) == set(expected.tolist())
