@@ -26,6 +26,27 @@ def apply_rotary(
     """
     if angles.ndim == 3:
         angles = angles[:, None]
-    cos, sin = angles.cos(), angles.sin()
-    first, second = x.float().chunk(2, dim=-1)
-    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(x.dtype)
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    return _Rotation.apply(wide, angles.cos().to(wide.dtype), angles.sin().to(wide.dtype)).to(x.dtype)
+
+
+class _Rotation(torch.autograd.Function):
+    """Four operations instead of a dozen; the backward turns the gradient by the opposite angle."""
+
+    @staticmethod
+    def forward(ctx, x, cos, sin):
+        ctx.save_for_backward(cos, sin)
+        return _rotate(x, cos, sin, 1)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad):
+        return _rotate(grad, *ctx.saved_tensors, -1), None, None
+
+
+def _rotate(x: Tensor, cos: Tensor, sin: Tensor, sign: int) -> Tensor:
+    out = torch.empty_like(x)
+    (first, second), (turned_first, turned_second) = x.chunk(2, dim=-1), out.chunk(2, dim=-1)
+    torch.mul(first, cos, out=turned_first).addcmul_(second, sin, value=-sign)
+    torch.mul(second, cos, out=turned_second).addcmul_(first, sin, value=sign)
+    return out
