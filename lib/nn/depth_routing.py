@@ -119,10 +119,12 @@ class RoutedLayer(nn.Module):
         if (self.training and state is None) or (state is None and self.rule == "top_k"):
             ranking = torch.randn_like(scores) if self.scores == "random" else scores
             indices = top_k_indices(ranking.detach(), self.capacity, real)
+            selected = _selected(indices, length)
         else:
-            wanted = torch.rand_like(scores) < self.capacity if self.scores == "random" else decision > 0
-            indices = selected_indices(wanted if real is None else wanted & real)
-        self.routing = Routing(scores, _selected(indices, length), decision, real)
+            selected = torch.rand_like(scores) < self.capacity if self.scores == "random" else decision > 0
+            selected = selected if real is None else selected & real
+            indices = selected_indices(selected)
+        self.routing = Routing(scores, selected, decision, real)
 
         start = 0 if state is None else state.seen
         if state is not None:
@@ -136,7 +138,8 @@ class RoutedLayer(nn.Module):
         gates = scores.gather(1, taken)
         if self.gate == "sigmoid":
             gates = torch.sigmoid(gates)
-        return scatter_add_rows(x, indices, update, gates.to(x.dtype))
+        in_place = state is not None and not torch.is_grad_enabled()
+        return scatter_add_rows(x, indices, update, gates.to(x.dtype), inplace=in_place)
 
     def _update(self, x: Tensor, indices: Tensor, positions: Tensor, state: RoutedState | None) -> Tensor:
         """f = mixer(norm(x)) + feed_forward(norm(x + mixer(norm(x)))) of the selected tokens, in their order.
@@ -172,6 +175,8 @@ def top_k_indices(
 def selected_indices(selected: Bool[Tensor, "batch length"]) -> Int[Tensor, "batch most"]:
     """Positions of the selected tokens, ascending, filled up with -1 to the longest list (0 columns for none)."""
     length = selected.shape[1]
+    if length == 1:  # decoding: nothing to sort
+        return torch.where(selected, 0, -1)[:, : int(selected.any())]
     places = torch.where(selected, torch.arange(length, device=selected.device), length)
     return _ascending(places, length)[:, : int(selected.sum(1).max())]
 
