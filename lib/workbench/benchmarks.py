@@ -19,7 +19,14 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from kernels import causal_conv, causal_conv_reference, rms_norm, selective_scan
+from kernels import (
+    causal_conv,
+    causal_conv_reference,
+    gather_rms_norm,
+    rms_norm,
+    scatter_add_rows,
+    selective_scan,
+)
 from lib.nn import JambaConfig, JambaLM, MixtureOfExperts
 from lib.workbench.evidence import hardware
 
@@ -205,6 +212,25 @@ def convolution_candidates(length: int, batch: int, dim: int) -> dict[str, Calla
     return {"ours": gradient_step(causal_conv, inputs), "torch": gradient_step(causal_conv_reference, inputs)}
 
 
+def routing_candidates(batch: int, length: int, dim: int, taken: int) -> dict[str, Callable[[], None]]:
+    """Into and out of a routed block: gather, RMSNorm, weighted addition; the peer uses torch's gather and scatter."""
+    draw = torch.Generator().manual_seed(0)
+    indices = torch.rand(batch, length, generator=draw).topk(taken).indices.sort(1).values
+    inputs = [torch.randn(batch, length, dim), torch.ones(dim), torch.rand(batch, taken)]
+    inputs = [tensor.requires_grad_() for tensor in inputs]
+
+    def ours(x, weight, gates):
+        normed, rows = gather_rms_norm(x, indices, weight)
+        return scatter_add_rows(x, indices, normed + rows, gates)
+
+    def theirs(x, weight, gates):
+        wide = indices[..., None].expand(-1, -1, dim)
+        rows = x.gather(1, wide)
+        return x.scatter_add(1, wide, gates[..., None] * (F.rms_norm(rows, (dim,), weight, 1e-6) + rows))
+
+    return {"ours": gradient_step(ours, inputs), "torch": gradient_step(theirs, inputs)}
+
+
 def milliseconds(seconds: float) -> str:
     return f"{seconds * 1e3:.3g} ms"
 
@@ -252,6 +278,11 @@ def rows() -> list[tuple[str, str, str, str]]:
     for length, batch, dim in ((128, 16, 128), (256, 8, 512)):
         what = f"causal convolution with SiLU, length {length}, batch {batch}, dim {dim}"
         race(what, convolution_candidates(length, batch, dim), {"torch": "`F.conv1d`, grouped"}, 15)
+    for batch, length, dim, taken in ((16, 128, 64, 16), (8, 1024, 256, 128)):
+        what = f"routing, batch {batch}, {taken} of {length} tokens, dim {dim}"
+        race(
+            what, routing_candidates(batch, length, dim, taken), {"torch": "`gather`, `F.rms_norm`, `scatter_add`"}, 25
+        )
     for d_state, batch, length in ((4, 16, 128), (16, 8, 256)):
         what = f"hybrid training step, batch {batch}, length {length}, state {d_state}"
         race(what, hybrid_candidates(d_state, batch, length), {"transformers": "transformers", "mambapy": "mambapy"})
