@@ -157,3 +157,15 @@ def sign_name(token: int) -> str:
         return _SIGNS[token]
     named = zip(("k", "v", "", "f", "n", "w"), (KEYS, VALUES, DIGITS, FUNCTIONS, NOISE_SIGNS, WORDS), strict=True)
     return next(f"{letter}{token - signs.start}" for letter, signs in named if token in signs)
+
+
+def encode_signs(text: str) -> np.ndarray:
+    """Tokens of a line such as "2 f1 f0 = 3 ; k1 v2". Raises ValueError for a sign that does not exist, or for none."""
+    known = {sign_name(token): token for token in range(VOCAB_SIZE)}
+    signs = text.split()
+    unknown = next((sign for sign in signs if sign not in known), None)
+    if unknown is not None or not signs:
+        raise ValueError(
+            f"text must be signs such as k3, v3, 3, f1, n3, w3, ?, =, ; with spaces between, got {unknown or text!r}"
+        )
+    return np.array([known[sign] for sign in signs], dtype=np.int64)

@@ -16,6 +16,7 @@ from lib.data.mixed_difficulty import (
     VALUES,
     VOCAB_SIZE,
     WORDS,
+    encode_signs,
     sign_name,
 )
 
@@ -109,3 +110,12 @@ def test_every_sign_has_a_name_of_its_own():
     assert len(set(names)) == VOCAB_SIZE
     with pytest.raises(ValueError, match=r"token must be in 0\.\.75, got 76"):
         sign_name(VOCAB_SIZE)
+
+
+def test_a_typed_line_is_read_back_and_an_unknown_sign_is_named(batch):
+    row = batch.tokens[0]
+    np.testing.assert_array_equal(encode_signs(" ".join(sign_name(int(token)) for token in row)), row)
+    with pytest.raises(ValueError, match=r"with spaces between, got 'f9'$"):
+        encode_signs("1 f9 =")
+    with pytest.raises(ValueError, match="text must be signs"):
+        encode_signs("")
