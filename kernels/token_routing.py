@@ -141,7 +141,7 @@ class _Scatter(torch.autograd.Function):
 
 @jit
 def _gather_kernel(
-    x, indices, weight, normed, rows, inverse, length, dim, capacity, x_batch, x_time, eps, BLOCK_D: tl.constexpr
+    x, indices, weight, normed, rows, inverse, dim, capacity, x_batch, x_time, eps, BLOCK_D: tl.constexpr
 ):
     """Program (j, b): slot j of sequence b. Reads one row of x, writes it normalised and as it is, and 1 / rms."""
     slot = tl.program_id(1).to(tl.int64) * capacity + tl.program_id(0)
@@ -240,7 +240,7 @@ class _TritonGather(torch.autograd.Function):
         inverse = x.new_empty(batch, capacity, dtype=torch.float32)
         ctx.block = {"BLOCK_D": triton.next_power_of_2(dim)}
         _gather_kernel[(capacity, batch)](
-            x, indices, weight, normed, rows, inverse, length, dim, capacity, *x.stride()[:2], float(eps), **ctx.block
+            x, indices, weight, normed, rows, inverse, dim, capacity, *x.stride()[:2], float(eps), **ctx.block
         )
         ctx.save_for_backward(rows, indices, weight, inverse)
         ctx.length = length
