@@ -18,10 +18,13 @@ def drawn(seed, symbols, streams, length, concentration):
     return tables, (tables[:, :, 1:-1] <= points.T[..., None]).sum(-1).T
 
 
-def ideal_bits(tables, symbols):
+def counts_of(tables, symbols):
     steps, rows = np.arange(symbols.shape[1]), np.arange(len(symbols))[:, None]
-    counts = tables[steps, rows, symbols + 1] - tables[steps, rows, symbols]
-    return -np.log2(counts / TOTAL).sum(1)
+    return tables[steps, rows, symbols + 1] - tables[steps, rows, symbols]
+
+
+def ideal_bits(tables, symbols):
+    return -np.log2(counts_of(tables, symbols) / TOTAL).sum(1)
 
 
 @settings(max_examples=40, deadline=None)
@@ -32,7 +35,7 @@ def ideal_bits(tables, symbols):
     length=st.integers(0, 120),
     concentration=st.sampled_from([0.003, 0.1, 1.0, 30.0]),
 )
-def test_every_stream_comes_back_and_costs_at_most_two_bits_more_than_ideal(
+def test_every_stream_comes_back_and_costs_two_bits_and_the_rounding_more_than_ideal_at_most(
     seed, symbols, streams, length, concentration
 ):
     tables, data = drawn(seed, symbols, streams, length, concentration)
@@ -42,7 +45,9 @@ def test_every_stream_comes_back_and_costs_at_most_two_bits_more_than_ideal(
     assert all((found == data[:, step]).all() for step, found in enumerate(decoded))
     if length:
         excess = np.array([len(b) for b in bits]) - ideal_bits(tables, data)
-        assert excess.max() <= 2 and excess.min() >= -0.01 * length  # the floor of size * C loses less than 2^-16
+        # A part of the interval is rounded to whole units, of which it has 4 for each count at the least.
+        rounding = -np.log2(1 - 1 / (4 * counts_of(tables, data))).sum(1)
+        assert (excess <= 2 + rounding).all() and (excess >= -rounding).all()
 
 
 def test_a_long_stream_costs_a_thousandth_more_than_ideal_at_most():
