@@ -27,7 +27,8 @@ def grouped_experts(
     """Send each token through its chosen experts and sum their outputs with the routing weights.
 
     The weights' layouts are Hugging Face's: gate above up in `gate_up_proj`. Any number of tokens, none included;
-    an expert without tokens costs nothing and gets a zero gradient. Gradients are the same from run to run. `chosen`
+    an expert without tokens costs nothing and gets a zero gradient. Gradients are the same from run to run. Under
+    autocast it computes in autocast's type, as a linear layer does. `chosen`
     must hold indices of experts; where it lies on a GPU that is not checked, since looking would stall the device.
     Raises ValueError when a shape, a device or an index does not fit, TypeError when a type does not.
     """
@@ -49,6 +50,9 @@ def grouped_experts(
         raise TypeError(f"chosen must be int64 or int32, got {str(chosen.dtype).removeprefix('torch.')}")
     if chosen.device != x.device:
         raise ValueError(f"chosen must lie on x's device, {x.device}, got {chosen.device}")
+    if torch.is_autocast_enabled(x.device.type):
+        dtype = torch.get_autocast_dtype(x.device.type)
+        x, gate_up_proj, down_proj = (tensor.to(dtype) for tensor in (x, gate_up_proj, down_proj))
     triton_form = takes_triton(x=x, gate_up_proj=gate_up_proj, down_proj=down_proj, weights=weights)
     for name, tensor in (("gate_up_proj", gate_up_proj), ("down_proj", down_proj)):
         if tensor.dtype != x.dtype:

@@ -139,7 +139,7 @@ class RoutedLayer(nn.Module):
         if self.gate == "sigmoid":
             gates = torch.sigmoid(gates)
         in_place = state is not None and not torch.is_grad_enabled()
-        return scatter_add_rows(x, indices, update, gates.to(x.dtype), inplace=in_place)
+        return scatter_add_rows(x, indices, update.to(x.dtype), gates.to(x.dtype), inplace=in_place)
 
     def _update(self, x: Tensor, indices: Tensor, positions: Tensor, state: RoutedState | None) -> Tensor:
         """f = mixer(norm(x)) + feed_forward(norm(x + mixer(norm(x)))) of the selected tokens, in their order.

@@ -60,7 +60,7 @@ class MixtureOfExperts(nn.Module):
         token, slot = self.kept(weights, chosen).nonzero(as_tuple=True)
         self.worked = len(token) / chosen.numel()
         outputs = self.experts(tokens[token], chosen[token, slot][:, None], weights[token, slot][:, None])
-        return torch.zeros_like(tokens).index_add(0, token, outputs).view_as(x)
+        return torch.zeros_like(tokens).index_add(0, token, outputs.to(x.dtype)).view_as(x)
 
     def route(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Weights and indices of the chosen experts, each (tokens, top_k). The softmax is at least float32."""

@@ -93,6 +93,18 @@ def test_gradcheck():
     assert torch.autograd.gradcheck(lambda x, g, d, w: grouped_experts(x, g, d, chosen, w), leaves)
 
 
+@pytest.mark.parametrize("form", ["torch", "triton"])
+def test_under_autocast_it_computes_in_bfloat16_and_keeps_float32_gradients(form, triton_device, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_KERNELS", form)
+    made = inputs(20, 16, 8, 3, 2, device=triton_device)
+    leaves = {name: t.requires_grad_() for name, t in made.items() if t.is_floating_point()}
+    with torch.autocast(triton_device.type, torch.bfloat16):
+        low = grouped_experts(**made)
+    low.float().sum().backward()
+    assert low.dtype == torch.bfloat16 and all(t.grad.dtype == torch.float32 for t in leaves.values())
+    torch.testing.assert_close(low.float(), grouped_experts(**made), **TOLERANCE[torch.bfloat16])
+
+
 @settings(max_examples=25, deadline=None)
 @given(tokens=st.integers(1, 30), experts=st.integers(1, 6), data=st.data())
 def test_a_token_does_not_depend_on_its_neighbours(tokens, experts, data):

@@ -261,6 +261,20 @@ def test_counted_flops_equal_the_measured(every, predictor):
     assert counter.get_total_flops() == 2 * forward_flops(config, 16)
 
 
+@pytest.mark.parametrize("changes", [{}, {"num_experts": 2}, {"num_experts": 2, "num_noops": 1}, {"predictor": False}])
+def test_training_and_decoding_work_under_autocast(changes):
+    """As on a GPU: the weights stay float32, the products are bfloat16, and the result is near float32's."""
+    net = model(**changes).float().train()
+    tokens = torch.randint(0, 40, (2, LENGTH), generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = net(tokens)
+    logits.float().square().mean().backward()
+    assert all(torch.isfinite(p.grad).all() for p in net.parameters() if p.grad is not None)
+    assert (logits.float() - net(tokens)).abs().mean() < 0.1 * logits.float().std()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert generate(net.eval(), tokens, 3).shape == (2, LENGTH + 3)
+
+
 def test_bad_arguments_are_named_in_one_sentence():
     with pytest.raises(ValueError, match=r"^capacity must be in \(0, 1\], got 0$"):
         RoutedLayer(block(), 0)
