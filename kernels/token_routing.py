@@ -153,7 +153,7 @@ def _gather_kernel(
     scale = 1.0 / tl.sqrt(tl.sum(wide * wide, axis=0) / dim + eps)
     gain = tl.load(weight + d, mask=d < dim, other=0.0).to(tl.float32)
     unit = (wide * scale).to(normed.dtype.element_ty).to(tl.float32)
-    tl.store(normed + slot * dim + d, unit * gain, mask=d < dim)
+    tl.store(normed + slot * dim + d, tl.where(real, unit * gain, 0.0), mask=d < dim)
     tl.store(rows + slot * dim + d, row, mask=d < dim)
     tl.store(inverse + slot, scale)
 
@@ -191,7 +191,7 @@ def _scatter_kernel(x, inverse_map, updates, gates, out, length, dim, capacity, 
     d = tl.arange(0, BLOCK_D)
     sent = (d < dim) & (d * 0 + j >= 0)
     value = tl.load(
-        x + tl.program_id(1).to(tl.int64) * x_batch + tl.program_id(0) * x_time + d, mask=d < dim, other=0.0
+        x + tl.program_id(1).to(tl.int64) * x_batch + tl.program_id(0).to(tl.int64) * x_time + d, mask=d < dim, other=0.0
     )
     update = tl.load(updates + slot * dim + d, mask=sent, other=0.0).to(tl.float32)
     gate = tl.load(gates + slot + d * 0, mask=sent, other=0.0).to(tl.float32)

@@ -114,8 +114,10 @@ class RoutedLayer(nn.Module):
         """Route; `mask` is True at real tokens, padding is never selected and counts for no capacity."""
         batch, length, _ = x.shape
         real = None if mask is None else mask[:, -length:].bool()
-        scores = self.router(x).squeeze(-1).float()
-        decision = scores if self.predictor is None else self.predictor(x.detach()).squeeze(-1).float()
+        with torch.autocast(x.device.type, enabled=False):  # in bfloat16 the scores would be full of ties
+            wide = x.to(self.router.weight.dtype)
+            scores = self.router(wide).squeeze(-1).float()
+            decision = scores if self.predictor is None else self.predictor(wide.detach()).squeeze(-1).float()
         if (self.training and state is None) or (state is None and self.rule == "top_k"):
             ranking = torch.randn_like(scores) if self.scores == "random" else scores
             indices = top_k_indices(ranking.detach(), self.capacity, real)
