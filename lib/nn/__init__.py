@@ -2,7 +2,7 @@
 
 from lib.nn.accounting import count_parameters, jamba_cache_bytes, kv_cache_bytes, recurrent_state_bytes
 from lib.nn.attention import Attention, KVCache, RaggedKVCache
-from lib.nn.decoder import Decoder, DecoderLayer
+from lib.nn.decoder import Decoder, DecoderLayer, DecoderLM
 from lib.nn.depth_model import (
     DepthConfig,
     DepthLM,
@@ -35,6 +35,7 @@ __all__ = [
     "MLP",
     "Attention",
     "Decoder",
+    "DecoderLM",
     "DecoderLayer",
     "DepthConfig",
     "DepthLM",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
@@ -58,6 +61,45 @@ class Decoder(nn.Module):
         return self.final_layernorm(x)
 
     def router_logits(self) -> list[Tensor]:
-        """The routers' logits of the last forward pass, one entry for each mixture-of-experts layer."""
-        layers = (layer.feed_forward for layer in self.layers)
-        return [layer.router_logits for layer in layers if isinstance(layer, MixtureOfExperts)]
+        """The experts' routers' logits of the last forward pass, one entry for each mixture of experts."""
+        return [module.router_logits for module in self.modules() if isinstance(module, MixtureOfExperts)]
+
+
+class DecoderLM(nn.Module):
+    """A language model around a decoder, `self.model`: tokens (batch, length) -> logits (batch, length, vocab).
+
+    The output matrix is the embedding itself unless a subclass says otherwise.
+    """
+
+    def __init__(self, model: Decoder):
+        super().__init__()
+        self.model = model
+
+    @property
+    def output_weight(self) -> Float[Tensor, "vocab dim"]:
+        return self.model.embed_tokens.weight
+
+    def forward(
+        self,
+        tokens: Int[Tensor, "batch length"],
+        states: list | None = None,
+        mask: Bool[Tensor, "batch total"] | None = None,
+        *,
+        last_only: bool = False,
+    ) -> Float[Tensor, "batch length vocab"]:
+        """Logits of every position, or with `last_only` of the last one (length 1), going on from `states`."""
+        hidden = self.model(tokens, states, mask)
+        return F.linear(hidden[:, -1:] if last_only else hidden, self.output_weight)
+
+    def new_states(self) -> list:
+        return self.model.new_states()
+
+    def router_logits(self) -> list[Tensor]:
+        return self.model.router_logits()
+
+    def shrink_residual_branches(self) -> None:
+        """Divide what writes to the residual stream by the root of the number of branches, as Mamba's own LM does."""
+        with torch.no_grad():
+            for name, parameter in self.named_parameters():
+                if re.search(r"(out_proj|o_proj|down_proj)(\.weight)?$", name):
+                    parameter.mul_((2 * len(self.model.layers)) ** -0.5)

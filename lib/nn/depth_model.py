@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import nn
 
 from lib.nn.attention import Attention
-from lib.nn.decoder import Decoder, DecoderLayer
+from lib.nn.decoder import Decoder, DecoderLayer, DecoderLM
 from lib.nn.depth_routing import RoutedLayer
 from lib.nn.experts import MixtureOfExperts
 from lib.nn.feedforward import MLP
@@ -50,38 +48,14 @@ class DepthConfig:
         return sum(self.is_routed(layer) for layer in range(self.num_layers))
 
 
-class DepthLM(nn.Module):
+class DepthLM(DecoderLM):
     """The language model: tokens (batch, length) -> logits (batch, length, vocab); embeddings are tied."""
 
     def __init__(self, config: DepthConfig):
-        super().__init__()
+        super().__init__(Decoder(config.vocab_size, config.dim, [_layer(config, i) for i in range(config.num_layers)]))
         self.config = config
-        self.model = Decoder(config.vocab_size, config.dim, [_layer(config, i) for i in range(config.num_layers)])
         nn.init.normal_(self.model.embed_tokens.weight, std=config.dim**-0.5)
-        with torch.no_grad():
-            for name, parameter in self.named_parameters():
-                if name.endswith(("o_proj.weight", "down_proj.weight", "down_proj")):
-                    parameter.mul_((2 * config.num_layers) ** -0.5)
-
-    def forward(
-        self,
-        tokens: Int[Tensor, "batch length"],
-        states: list | None = None,
-        mask: Bool[Tensor, "batch total"] | None = None,
-        *,
-        last_only: bool = False,
-    ) -> Float[Tensor, "batch length vocab"]:
-        hidden = self.model(tokens, states, mask)
-        hidden = hidden[:, -1:] if last_only else hidden
-        return nn.functional.linear(hidden, self.model.embed_tokens.weight)
-
-    def new_states(self) -> list:
-        return self.model.new_states()
-
-    def router_logits(self) -> list[Tensor]:
-        """Of the mixtures of experts."""
-        layers = (getattr(layer, "block", layer).feed_forward for layer in self.model.layers)
-        return [layer.router_logits for layer in layers if isinstance(layer, MixtureOfExperts)]
+        self.shrink_residual_branches()
 
 
 def _layer(config: DepthConfig, index: int) -> DecoderLayer | RoutedLayer:

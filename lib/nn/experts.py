@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from kernels import grouped_experts
@@ -17,10 +17,13 @@ class MixtureOfExperts(nn.Module):
     """y = sum over the top_k experts e of p_e SwiGLU_e(x), with p = softmax(W_router x) over all experts.
 
     The kept probabilities are used as they are, as Jamba does: they sum to less than one. `normalize_top_k=True`
-    divides them by their sum, as Mixtral does. Without `capacity` no token is dropped; with it an expert takes at
-    most ceil(capacity * tokens * top_k / experts) of a call's tokens, the most probable ones, and the others pass
-    by. `num_noops` more choices stand for doing nothing: a token that takes one keeps to the residual by its own
-    will (integrated Mixture-of-Depths-and-Experts, arXiv 2404.02258, section 4.3).
+    divides them by their sum, as Mixtral does.
+
+    Without `capacity` no token is dropped. With it an expert takes the first ceil(capacity * length * top_k / choices)
+    tokens of a sequence that want it and later ones pass by: an order that looks at no later token and no other
+    sequence. `num_noops` more choices stand for doing nothing: a token that takes one keeps to the residual by its
+    own will (integrated Mixture-of-Depths-and-Experts, arXiv 2404.02258, section 4.3).
+
     The router's logits of the last call are in `router_logits`, (tokens, num_experts + num_noops), for the balancing
     loss, and the share of its (token, slot) pairs that an expert worked on in `worked`.
     """
@@ -57,7 +60,8 @@ class MixtureOfExperts(nn.Module):
         weights = weights.to(x.dtype)
         if not self.num_noops and self.capacity is None:
             return self.experts(tokens, chosen, weights).view_as(x)
-        token, slot = self.kept(weights, chosen).nonzero(as_tuple=True)
+        length = x.shape[-2] if x.ndim > 1 else 1
+        token, slot = self.kept(chosen, length).nonzero(as_tuple=True)
         self.worked = len(token) / chosen.numel()
         outputs = self.experts(tokens[token], chosen[token, slot][:, None], weights[token, slot][:, None])
         return torch.zeros_like(tokens).index_add(0, token, outputs.to(x.dtype)).view_as(x)
@@ -70,17 +74,16 @@ class MixtureOfExperts(nn.Module):
             weights = weights / weights.sum(-1, keepdim=True)
         return weights, chosen
 
-    def kept(self, weights: Tensor, chosen: Tensor) -> Bool[Tensor, "tokens top_k"]:
-        """Which pairs an expert works on: not a no-op, and among the most probable that fit the expert's capacity."""
+    def kept(self, chosen: Int[Tensor, "tokens top_k"], length: int) -> Bool[Tensor, "tokens top_k"]:
+        """Which pairs an expert works on: not a no-op, and within the expert's capacity for this sequence."""
         real = chosen < self.num_experts
         if self.capacity is None:
             return real
-        room = math.ceil(self.capacity * chosen.numel() / (self.num_experts + self.num_noops))
-        order = weights.flatten().argsort(descending=True, stable=True)
-        choices = F.one_hot(chosen.flatten()[order], self.num_experts + self.num_noops)
-        rank = torch.empty_like(order)
-        rank[order] = (choices.cumsum(0) * choices).sum(1)  # 1 for the most probable token of its expert
-        return real & (rank <= room).view_as(chosen)
+        choices = self.num_experts + self.num_noops
+        room = math.ceil(self.capacity * length * self.top_k / choices)
+        asked = F.one_hot(chosen.view(-1, length * self.top_k), choices)
+        place = (asked.cumsum(1) * asked).sum(-1)  # 1 for the first of its sequence that wants this expert
+        return real & (place <= room).view_as(chosen)
 
 
 class Experts(nn.Module):

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from lib.nn.attention import Attention
-from lib.nn.decoder import Decoder, DecoderLayer
+from lib.nn.decoder import Decoder, DecoderLayer, DecoderLM
 from lib.nn.experts import MixtureOfExperts
 from lib.nn.feedforward import GatedMLP
 from lib.nn.mamba import MambaMixer
@@ -118,14 +118,13 @@ class JambaConfig:
         return self.num_experts > 1 and layer % self.expert_layer_period == self.expert_layer_offset
 
 
-class JambaLM(nn.Module):
+class JambaLM(DecoderLM):
     """The language model: tokens (batch, length) -> logits (batch, length, vocab)."""
 
     def __init__(self, config: JambaConfig):
-        super().__init__()
-        self.config = config
         layers = [_layer(config, index) for index in range(config.num_hidden_layers)]
-        self.model = Decoder(config.vocab_size, config.hidden_size, layers, config.rms_norm_eps)
+        super().__init__(Decoder(config.vocab_size, config.hidden_size, layers, config.rms_norm_eps))
+        self.config = config
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.reset_parameters()
 
@@ -136,31 +135,13 @@ class JambaLM(nn.Module):
         """
         nn.init.normal_(self.model.embed_tokens.weight, std=self.config.initializer_range)
         nn.init.normal_(self.lm_head.weight, std=self.config.initializer_range)
-        shrink = (2 * self.config.num_hidden_layers) ** -0.5
-        with torch.no_grad():
-            for name, parameter in self.named_parameters():
-                if re.search(r"(out_proj|o_proj|down_proj)(\.weight)?$", name):
-                    parameter.mul_(shrink)
+        self.shrink_residual_branches()
         if self.config.tie_word_embeddings:
             self.lm_head.weight = self.model.embed_tokens.weight
 
-    def forward(
-        self,
-        tokens: Int[Tensor, "batch length"],
-        states: list | None = None,
-        mask: Bool[Tensor, "batch total"] | None = None,
-        *,
-        last_only: bool = False,
-    ) -> Float[Tensor, "batch length vocab"]:
-        """Logits of every position, or with `last_only` of the last one (length 1), going on from `states`."""
-        hidden = self.model(tokens, states, mask)
-        return self.lm_head(hidden[:, -1:] if last_only else hidden)
-
-    def new_states(self) -> list:
-        return self.model.new_states()
-
-    def router_logits(self) -> list[Tensor]:
-        return self.model.router_logits()
+    @property
+    def output_weight(self) -> Float[Tensor, "vocab dim"]:
+        return self.lm_head.weight
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, dtype: torch.dtype = torch.float32) -> JambaLM:
