@@ -79,3 +79,26 @@ def check_shapes(**expected: tuple[Tensor | None, tuple[int, ...]]) -> None:
     for name, (tensor, shape) in expected.items():
         if tensor is not None and tuple(tensor.shape) != tuple(shape):
             raise ValueError(f"{name} must have shape {tuple(shape)}, got {tuple(tensor.shape)}")
+
+
+def check_types(x: Tensor, **others: Tensor | None) -> None:
+    """One sentence for the first of `others` whose type is not that of the argument called x."""
+    for name, tensor in others.items():
+        if tensor is not None and tensor.dtype != x.dtype:
+            raise TypeError(f"{name} must have x's type, {_name(x.dtype)}, got {_name(tensor.dtype)}")
+
+
+def check_indices(x: Tensor, low: int, high: int, **indices: Tensor) -> None:
+    """One sentence for the first of `indices` that is no integer, lies elsewhere than x or leaves low..high.
+
+    The range is looked at on a CPU only: on a GPU it would stall the device.
+    """
+    for name, tensor in indices.items():
+        if tensor.dtype not in (torch.int64, torch.int32):
+            raise TypeError(f"{name} must be int64 or int32, got {_name(tensor.dtype)}")
+        if tensor.device != x.device:
+            raise ValueError(f"{name} must lie on x's device, {x.device}, got {tensor.device}")
+        if tensor.device.type == "cpu" and tensor.numel():
+            least, most = (int(bound) for bound in tensor.aminmax())
+            if least < low or most > high:
+                raise ValueError(f"{name} must be in {low}..{high}, got {least}..{most}")

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from kernels.dispatch import INTERPRETED, check_shapes, jit, takes_triton, tl, triton
+from kernels.dispatch import INTERPRETED, check_indices, check_shapes, check_types, jit, takes_triton, tl, triton
 
 WIDEN = tl.constexpr(INTERPRETED)
 BLOCK_N, BLOCK_K = 64, 32
@@ -46,20 +46,12 @@ def grouped_experts(
         chosen=(chosen, (tokens, chosen.shape[1])),
         weights=(weights, (tokens, chosen.shape[1])),
     )
-    if chosen.dtype not in (torch.int64, torch.int32):
-        raise TypeError(f"chosen must be int64 or int32, got {str(chosen.dtype).removeprefix('torch.')}")
-    if chosen.device != x.device:
-        raise ValueError(f"chosen must lie on x's device, {x.device}, got {chosen.device}")
+    check_indices(x, 0, experts - 1, chosen=chosen)
     if torch.is_autocast_enabled(x.device.type):
         dtype = torch.get_autocast_dtype(x.device.type)
         x, gate_up_proj, down_proj = (tensor.to(dtype) for tensor in (x, gate_up_proj, down_proj))
     triton_form = takes_triton(x=x, gate_up_proj=gate_up_proj, down_proj=down_proj, weights=weights)
-    for name, tensor in (("gate_up_proj", gate_up_proj), ("down_proj", down_proj)):
-        if tensor.dtype != x.dtype:
-            expected, got = (str(t.dtype).removeprefix("torch.") for t in (x, tensor))
-            raise TypeError(f"{name} must have x's type, {expected}, got {got}")
-    if chosen.device.type == "cpu" and chosen.numel() and not 0 <= int(chosen.min()) <= int(chosen.max()) < experts:
-        raise ValueError(f"chosen must be in 0..{experts - 1}, got {int(chosen.min())}..{int(chosen.max())}")
+    check_types(x, gate_up_proj=gate_up_proj, down_proj=down_proj)
     function = _TritonExperts if triton_form and chosen.numel() else _SortedExperts
     return function.apply(x, gate_up_proj, down_proj, weights.to(x.dtype), chosen)
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from kernels.dispatch import check_shapes, jit, takes_triton, tl, triton
+from kernels.dispatch import check_shapes, check_types, jit, takes_triton, tl, triton
 
 PROGRAMS = 512
 """Most programs of the Triton backward, each with its own sum for the weight's gradient; a constant, so that the
@@ -33,9 +33,7 @@ def rms_norm(
     if x.ndim == 0:
         raise ValueError("x must have at least one axis, got a scalar")
     check_shapes(weight=(weight, x.shape[-1:]), residual=(residual, tuple(x.shape)))
-    if residual is not None and residual.dtype != x.dtype:
-        expected, got = (str(t.dtype).removeprefix("torch.") for t in (x, residual))
-        raise TypeError(f"residual must have x's type, {expected}, got {got}")
+    check_types(x, residual=residual)
     if takes_triton(x=x, weight=weight, residual=residual) and x.numel():
         y, summed = _TritonRMSNorm.apply(x, weight, residual, eps, unit_offset)
     else:

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from kernels.dispatch import check_shapes, jit, takes_triton, tl, triton
+from kernels.dispatch import check_indices, check_shapes, check_types, jit, takes_triton, tl, triton
 from kernels.rms_norm import PROGRAMS, rms_norm
 
 
@@ -51,9 +51,7 @@ def scatter_add_rows(
     """
     _check(x, indices)
     check_shapes(updates=(updates, (*indices.shape, x.shape[2])), gates=(gates, tuple(indices.shape)))
-    if updates.dtype != x.dtype:
-        expected, got = (str(t.dtype).removeprefix("torch.") for t in (x, updates))
-        raise TypeError(f"updates must have x's type, {expected}, got {got}")
+    check_types(x, updates=updates)
     differentiated = torch.is_grad_enabled() and any(t.requires_grad for t in (x, updates, gates))
     if inplace and differentiated:
         raise ValueError("inplace must be False where a gradient is wanted, got True")
@@ -86,14 +84,7 @@ def _check(x: Tensor, indices: Tensor) -> None:
         raise ValueError(f"x must be (batch, length, dim), got {tuple(x.shape)}")
     if indices.ndim != 2 or indices.shape[0] != x.shape[0]:
         raise ValueError(f"indices must be (batch, capacity) with batch {x.shape[0]}, got {tuple(indices.shape)}")
-    if indices.dtype not in (torch.int64, torch.int32):
-        raise TypeError(f"indices must be int64 or int32, got {str(indices.dtype).removeprefix('torch.')}")
-    if indices.device != x.device:
-        raise ValueError(f"indices must lie on x's device, {x.device}, got {indices.device}")
-    if x.device.type == "cpu" and indices.numel():
-        low, high = (int(bound) for bound in indices.aminmax())
-        if low < -1 or high >= x.shape[1]:
-            raise ValueError(f"indices must be in -1..{x.shape[1] - 1}, got {low}..{high}")
+    check_indices(x, -1, x.shape[1] - 1, indices=indices)
 
 
 def _flat(x: Tensor, indices: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -191,7 +182,9 @@ def _scatter_kernel(x, inverse_map, updates, gates, out, length, dim, capacity, 
     d = tl.arange(0, BLOCK_D)
     sent = (d < dim) & (d * 0 + j >= 0)
     value = tl.load(
-        x + tl.program_id(1).to(tl.int64) * x_batch + tl.program_id(0).to(tl.int64) * x_time + d, mask=d < dim, other=0.0
+        x + tl.program_id(1).to(tl.int64) * x_batch + tl.program_id(0).to(tl.int64) * x_time + d,
+        mask=d < dim,
+        other=0.0,
     )
     update = tl.load(updates + slot * dim + d, mask=sent, other=0.0).to(tl.float32)
     gate = tl.load(gates + slot + d * 0, mask=sent, other=0.0).to(tl.float32)
