@@ -1,7 +1,11 @@
 """Generators, corpora and tokenizers: numpy and plain Python, no torch."""
 
+from lib.data.byte_models import ByteModel, MarkovModel, common_bytes
+from lib.data.compressed_text import BPE, ArithmeticCode, Bytes, EqualInfo, GZip, TextCompressor
 from lib.data.corpora import Corpus, build_corpus, load_corpus
+from lib.data.equal_info import Windows, decode_windows, encode_windows
 from lib.data.format_following import FormatBatch, FormatTask
+from lib.data.grammar_text import GrammarText
 from lib.data.mixed_difficulty import CATEGORIES, DifficultyBatch, MixedDifficulty
 from lib.data.mixture import TASKS, Mixture, MixtureBatch, stream
 from lib.data.recall import RecallBatch, RecallTask
@@ -10,27 +14,40 @@ from lib.data.topic_text import TopicBatch, TopicText
 from lib.data.vocabulary import IGNORE, VOCAB_SIZE, SequenceBatch, decode, token_name
 
 __all__ = [
+    "BPE",
     "CATEGORIES",
     "IGNORE",
     "TASKS",
     "VOCAB_SIZE",
+    "ArithmeticCode",
     "BPETokenizer",
+    "ByteModel",
     "ByteTokenizer",
+    "Bytes",
     "Corpus",
     "DifficultyBatch",
+    "EqualInfo",
     "FormatBatch",
     "FormatTask",
+    "GZip",
+    "GrammarText",
+    "MarkovModel",
     "MixedDifficulty",
     "Mixture",
     "MixtureBatch",
     "RecallBatch",
     "RecallTask",
     "SequenceBatch",
+    "TextCompressor",
     "Tokenizer",
     "TopicBatch",
     "TopicText",
+    "Windows",
     "build_corpus",
+    "common_bytes",
     "decode",
+    "decode_windows",
+    "encode_windows",
     "load_corpus",
     "stream",
     "token_name",

@@ -124,6 +124,11 @@ class Decoder:
         self.offset = (self._digits[:, 0] << _DIGIT) | self._digits[:, 1]
         self._next = np.full(len(streams), 2, dtype=np.int64)
 
+    @property
+    def digits_read(self) -> int:
+        """16-bit digits that the farthest stream has taken up; two more than its bits means it is past its end."""
+        return int(self._next.max())
+
     def decode(
         self, tables: Int[np.ndarray, "active symbols_plus_1"], active=slice(None)
     ) -> Int[np.ndarray, " active"]:

@@ -111,6 +111,21 @@ class BPETokenizer:
             lengths[number] = len(token)  # the byte-level alphabet writes every byte as one character
         return lengths
 
+    @property
+    def token_bytes(self) -> list[bytes]:
+        """The bytes of each token: the byte-level alphabet writes every byte as one printable character."""
+        from tokenizers import pre_tokenizers
+
+        plain = [*range(33, 127), *range(161, 173), *range(174, 256)]  # GPT-2's order: printable bytes stand for
+        byte_of = {chr(byte): byte for byte in plain}  # themselves, the others from 256 on
+        rest = [byte for byte in range(256) if byte not in set(plain)]
+        byte_of |= {chr(256 + place): byte for place, byte in enumerate(rest)}
+        assert set(byte_of) == set(pre_tokenizers.ByteLevel.alphabet())
+        texts = [b""] * self.vocab_size
+        for token, number in self._tokenizer.get_vocab().items():
+            texts[number] = bytes(byte_of[character] for character in token)
+        return texts
+
     def encode(self, text: str) -> np.ndarray:
         return np.array(self._tokenizer.encode(text, add_special_tokens=False).ids, dtype=np.int64)
 

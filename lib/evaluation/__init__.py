@@ -9,12 +9,14 @@ from lib.evaluation.language import (
     evaluate_language_model,
     language_baselines,
 )
+from lib.evaluation.ngram import NGram
 from lib.evaluation.statistics import Interval, SeedSummary, bootstrap_mean, seed_summary, wilson_interval
 from lib.evaluation.traffic import Traffic, interpreter_traffic, tensor_traffic
 
 __all__ = [
     "Interval",
     "LanguageScore",
+    "NGram",
     "SeedSummary",
     "Traffic",
     "attention_layers",

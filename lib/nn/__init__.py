@@ -2,6 +2,7 @@
 
 from lib.nn.accounting import count_parameters, jamba_cache_bytes, kv_cache_bytes, recurrent_state_bytes
 from lib.nn.attention import Attention, KVCache, RaggedKVCache
+from lib.nn.byte_lm import ExactByteLM, GRUByteLM
 from lib.nn.decoder import Decoder, DecoderLayer, DecoderLM
 from lib.nn.depth_model import (
     DepthConfig,
@@ -27,6 +28,7 @@ from lib.nn.experts import Experts, MixtureOfExperts, load_balancing_loss
 from lib.nn.feedforward import MLP, GatedMLP
 from lib.nn.generation import generate, sample
 from lib.nn.jamba import JambaConfig, JambaLM
+from lib.nn.language_model import TransformerConfig, TransformerLM
 from lib.nn.mamba import MambaMixer, MambaState
 from lib.nn.norms import RMSNorm
 from lib.nn.positions import apply_rotary, rotary_angles
@@ -39,7 +41,9 @@ __all__ = [
     "DecoderLayer",
     "DepthConfig",
     "DepthLM",
+    "ExactByteLM",
     "Experts",
+    "GRUByteLM",
     "GatedMLP",
     "JambaConfig",
     "JambaLM",
@@ -52,6 +56,8 @@ __all__ = [
     "RoutedLayer",
     "RoutedState",
     "Routing",
+    "TransformerConfig",
+    "TransformerLM",
     "apply_rotary",
     "attention_flops",
     "block_flops",

@@ -1,0 +1,65 @@
+"""The n-gram: Witten-Bell by hand, probabilities that sum to one, and the bigram that is already tested."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+import pytest
+
+from lib.evaluation import NGram, bigram_bits_per_byte
+
+
+def by_hand(train, test, vocab, order):
+    """-ln p of each token of one test sequence, straight from the equation."""
+    counts = [defaultdict(lambda: defaultdict(int)) for _ in range(order)]
+    for sequence in train:
+        for place, token in enumerate(sequence):
+            for k in range(order):
+                if place >= k:
+                    counts[k][tuple(sequence[place - k : place])][token] += 1
+    costs = []
+    for place, token in enumerate(test):
+        p, row = 1 / vocab, []
+        for k in range(order):
+            if place >= k:
+                seen = counts[k].get(tuple(test[place - k : place]), {})
+                n, t = sum(seen.values()), len(seen)
+                p = (seen.get(token, 0) + t * p) / (n + t) if n else p
+            row.append(-np.log(p))
+        costs.append(row)
+    return np.array(costs).T
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_equals_the_equation(seed):
+    rng = np.random.default_rng(seed)
+    train = [rng.integers(0, 7, rng.integers(1, 40)) for _ in range(9)]
+    test = [rng.integers(0, 8, 20), rng.integers(0, 8, 3)]
+    model = NGram(train, 8, order=4)
+    expected = np.concatenate([by_hand([row.tolist() for row in train], row.tolist(), 8, 4) for row in test], axis=1)
+    np.testing.assert_allclose(model.nats(test), expected, rtol=1e-12)
+
+
+def test_probabilities_sum_to_one():
+    rng = np.random.default_rng(5)
+    model = NGram([rng.integers(0, 6, 200)], 6, order=3)
+    for context in ([1, 2], [5, 5], [0, 3]):
+        total = sum(np.exp(-model.nats([np.array([*context, token])])[:, -1]) for token in range(6))
+        np.testing.assert_allclose(total, 1)
+
+
+def test_order_two_is_the_byte_bigram_but_for_the_smallest_order():
+    train, text = b"the cat sat on the mat " * 30, b"that cat sat there "
+    model = NGram([np.frombuffer(train, dtype=np.uint8)], 256, order=2)
+    bits = model.nats([np.frombuffer(text, dtype=np.uint8)])[1, 1:].mean() / np.log(2)
+    assert bits == pytest.approx(bigram_bits_per_byte(train, text), rel=1e-9)
+
+
+def test_bad_input_is_named():
+    with pytest.raises(ValueError, match=r"^order and vocab_size must be at least 1, got 0 and 5$"):
+        NGram([np.array([1])], 5, order=0)
+    with pytest.raises(ValueError, match=r"^tokens must be in 0\.\.4, got 1\.\.5$"):
+        NGram([np.array([1, 5])], 5)
+    with pytest.raises(ValueError, match=r"^sequences must hold at least one token, got none$"):
+        NGram([np.array([1])], 5).nats([])
