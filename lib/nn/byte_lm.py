@@ -113,22 +113,27 @@ class _Recurrence(torch.autograd.Function):
 class ExactByteLM:
     """`GRUByteLM` in integers held by float32 tensors: a `lib.data.byte_models.ByteModel`.
 
+    What is coded with one export must be decoded with the same: rounding the weights is the one step that is not
+    promised to be equal everywhere.
     Raises ValueError when a weight is so large that a sum could pass 2^24.
     """
 
     def __init__(self, model: GRUByteLM):
         self.alphabet, self.hidden_size = model.alphabet, model.hidden_size
+        self.device = model.lm_head.weight.device
         with torch.no_grad():
-            inputs = model.input_proj(model.embed_tokens.weight)
-            self._inputs = torch.floor(inputs.double() * _UNIT**2 + 0.5).float()
+            embedded, proj = model.embed_tokens.weight.double(), model.input_proj
+            inputs = embedded @ proj.weight.double().t() + proj.bias.double()
+            self._inputs = torch.floor(inputs * _UNIT**2 + 0.5).float()
             self._state_weight = torch.floor(model.state_proj.weight.double() * _UNIT + 0.5).float()
             bits = 1 / math.log(2)  # logits in bits, so that 2^-i/32 is all the table has to know
             self._head = torch.floor(model.lm_head.weight.double() * bits * _UNIT + 0.5).float()
             self._head_bias = torch.floor(model.lm_head.bias.double() * bits * _UNIT**2 + 0.5).float()
         self._check_sums()
         powers = np.floor(2.0 ** (20 - np.arange(_STEPS * _RANGE + 1) / _STEPS) + 0.5)
-        self._powers = torch.from_numpy(powers)
-        self._start = self._step(torch.zeros(1, self.hidden_size), torch.tensor([len(self.alphabet)]))
+        self._powers = torch.from_numpy(powers).to(self.device)
+        bos = self._on_device(np.array([len(self.alphabet)]))
+        self._start = self._step(self._head.new_zeros(1, self.hidden_size), bos)
 
     def _check_sums(self) -> None:
         largest = max(
@@ -138,11 +143,14 @@ class ExactByteLM:
         if largest > _EXACT:
             raise ValueError(f"weights must keep every sum below 2^24 for exact arithmetic, got {largest:.0f}")
 
+    def _on_device(self, values: np.ndarray) -> Tensor:
+        return torch.from_numpy(values).to(self.device)
+
     def start(self, streams: int) -> Float[Tensor, "streams hidden"]:
         return self._start.expand(streams, -1)
 
     def select(self, state: Tensor, rows: Int[np.ndarray, " kept"]) -> Tensor:
-        return state[torch.from_numpy(rows)]
+        return state[self._on_device(rows)]
 
     @torch.no_grad()
     def feed(
@@ -150,11 +158,11 @@ class ExactByteLM:
     ) -> Float[Tensor, "streams hidden"]:
         if reset.any():
             state = state.clone()
-            state[torch.from_numpy(np.flatnonzero(reset))] = self._start
-        fed = self._step(state, torch.from_numpy(np.maximum(symbols, 0)))
+            state[self._on_device(np.flatnonzero(reset))] = self._start
+        fed = self._step(state, self._on_device(np.maximum(symbols, 0)))
         idle = np.flatnonzero(symbols < 0)
         if len(idle):
-            idle = torch.from_numpy(idle)
+            idle = self._on_device(idle)
             fed[idle] = state[idle]
         return fed
 
@@ -174,7 +182,8 @@ class ExactByteLM:
     def tables(self, state: Float[Tensor, "streams hidden"]) -> Int[np.ndarray, "streams symbols_plus_2"]:
         """Counts 1 + floor(p (2^14 - K - 1)), the rest to the most probable symbol; the escape has one."""
         logits = torch.addmm(self._head_bias, state, self._head.t())
-        best, where = logits.max(1, keepdim=True)
+        where = self._on_device(logits.cpu().numpy().argmax(1)[:, None])  # numpy promises the first where two are equal
+        best = logits.gather(1, where)
         # Steps of 1/32 bit below the best: units of 2^-16 bits times 2^-11.
         below = logits.neg_().add_(best).mul_(_STEPS / _UNIT**2).add_(0.5).clamp_(max=_STEPS * _RANGE).int()
         weights = self._powers.take(below.long())

@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -27,7 +28,11 @@ from kernels import (
     scatter_add_rows,
     selective_scan,
 )
-from lib.nn import JambaConfig, JambaLM, MixtureOfExperts
+from lib.data import common_bytes, encode_windows, load_corpus
+from lib.data.arithmetic_coder import TOTAL, Encoder, quantize
+from lib.data.byte_models import symbols_of
+from lib.nn import ExactByteLM, GRUByteLM, JambaConfig, JambaLM, MixtureOfExperts
+from lib.training import fit, language_modelling_loss
 from lib.workbench.evidence import hardware
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -231,6 +236,71 @@ def routing_candidates(batch: int, length: int, dim: int, taken: int) -> dict[st
     return {"ours": gradient_step(ours, inputs), "torch": gradient_step(theirs, inputs)}
 
 
+def coder_candidates(streams: int = 2048, length: int = 250, symbols: int = 96) -> dict[str, Callable[[], object]]:
+    """The integer coder on given tables, beside constriction's range coder in Rust on the same probabilities."""
+    import constriction
+
+    rng = np.random.default_rng(0)
+    tables = quantize(rng.dirichlet(np.full(symbols, 0.1), size=streams))
+    data = rng.integers(symbols, size=(streams, length))
+    probabilities = (np.diff(tables) / TOTAL).astype(np.float32)
+    flat = np.repeat(probabilities, length, axis=0)
+    model = constriction.stream.model.Categorical(perfect=False)
+    bounds = [
+        (np.take_along_axis(tables, data[:, [t]], 1)[:, 0], np.take_along_axis(tables, data[:, [t]] + 1, 1)[:, 0])
+        for t in range(length)
+    ]
+
+    def ours() -> None:
+        coder = Encoder(streams)
+        for lower, upper in bounds:
+            coder.encode(lower, upper)
+        coder.finish()
+
+    def theirs() -> None:
+        coder = constriction.stream.queue.RangeEncoder()
+        coder.encode(data.reshape(-1).astype(np.int32), model, flat)
+        coder.get_compressed()
+
+    return {"ours": ours, "constriction": theirs}
+
+
+def trained_byte_model(steps: int = 200) -> tuple[ExactByteLM, bytes]:
+    """The small M1 of notebook 03, trained for seconds, and text that it has not seen."""
+    corpus = load_corpus("python", limit=3_000_000)
+    text = corpus.train.encode()
+    alphabet = common_bytes(text, 200)
+    torch.manual_seed(0)
+    model = GRUByteLM(alphabet)
+    known = symbols_of(text, alphabet)
+    known = torch.from_numpy(known[known < len(alphabet)])
+
+    def batch(step: int) -> dict[str, torch.Tensor]:
+        starts = torch.from_numpy(np.random.default_rng(step).integers(0, len(known) - 64, 64))
+        targets = known[starts[:, None] + torch.arange(64)]
+        return {"tokens": torch.cat((torch.full((64, 1), model.bos), targets[:, :-1]), 1), "targets": targets}
+
+    def loss(model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        return language_modelling_loss(model(batch["tokens"]), batch["targets"])
+
+    fit(model, batch, loss, steps=steps, lr=1.2e-2, progress=False)
+    return model.exact(), (text[:2_200_000] if len(corpus.test) < 2_200_000 else corpus.test.encode())
+
+
+def window_rates(window: int = 16, streams: int = 2048, length: int = 512) -> tuple[float, float]:
+    """Bytes per second of Equal-Info compression: all texts in lockstep, and one text at a time."""
+    model, text = trained_byte_model()
+    pieces = [text[i : i + length] for i in range(0, streams * length, length)]
+    seconds = interleaved(
+        {
+            "lockstep": lambda: encode_windows(model, pieces, window),
+            "one": lambda: [encode_windows(model, [piece], window) for piece in pieces[:8]],
+        },
+        3,
+    )
+    return streams * length / seconds["lockstep"], 8 * length / seconds["one"]
+
+
 def milliseconds(seconds: float) -> str:
     return f"{seconds * 1e3:.3g} ms"
 
@@ -286,6 +356,15 @@ def rows() -> list[tuple[str, str, str, str]]:
     for d_state, batch, length in ((4, 16, 128), (16, 8, 256)):
         what = f"hybrid training step, batch {batch}, length {length}, state {d_state}"
         race(what, hybrid_candidates(d_state, batch, length), {"transformers": "transformers", "mambapy": "mambapy"})
+
+    symbols = 2048 * 250
+    seconds = interleaved(coder_candidates(), 5)
+    rate = f"{symbols / seconds['ours'] / 1e6:.1f} million symbols/s"
+    ratio = seconds["constriction"] / seconds["ours"]
+    add("arithmetic coder, given tables, 2048 streams", rate, {"constriction, one stream": ratio})
+    lockstep, one = window_rates()
+    what = "Equal-Info Windows of 16 bits, M1 of 128 units, 2048 texts in lockstep"
+    add(what, f"{lockstep / 1e3:.0f} KB/s", {f"one text at a time ({one / 1e3:.1f} KB/s)": lockstep / one})
     return table
 
 
@@ -297,8 +376,8 @@ def main() -> None:
     table = [
         "# Benchmarks",
         "",
-        "Written by `make bench`. Forward and backward in float32. A ratio is the peer's time (or memory) over ours,",
-        "both measured in the same run, medians of interleaved repeats; above 1 ours is better.",
+        "Written by `make bench`. Kernels and models: forward and backward in float32. A ratio is the peer's time (or",
+        "memory) over ours, both measured in the same run, medians of interleaved repeats; above 1 ours is better.",
         "",
         f"{datetime.date.today()}, {hardware()}, {threads} threads, torch {version}.",
         "",
