@@ -29,9 +29,9 @@ _DIGIT, _WORD = 16, 32
 def quantize(probabilities: Float[np.ndarray, "... symbols"]) -> Int[np.ndarray, "... symbols_plus_1"]:
     """Cumulative integer tables: 0 = C[0] < C[1] < ... < C[K] = 2^14.
 
-    Each p becomes 1 + floor(p (2^14 - K)); what is left over goes to the most probable symbol, so that the result
-    depends on no order of summation. Raises ValueError for a negative or non-finite entry, more than 2^13 symbols or
-    a row without any probability.
+    Each p, first rounded to 2^-32 of the largest, becomes 1 + floor(p (2^14 - K)); what is left over goes to the most
+    probable symbol. From the rounding on all is integers, so that the result depends on no order of summation.
+    Raises ValueError for a negative or non-finite entry, more than 2^13 symbols or a row without any probability.
     """
     p = np.asarray(probabilities, dtype=np.float64)
     symbols = p.shape[-1] if p.ndim else 0
@@ -39,10 +39,11 @@ def quantize(probabilities: Float[np.ndarray, "... symbols"]) -> Int[np.ndarray,
         raise ValueError(f"probabilities must have 1..{TOTAL // 2} symbols, got {symbols}")
     if not np.isfinite(p).all() or (p < 0).any():
         raise ValueError("probabilities must be finite and not negative")
-    total = p.sum(-1, keepdims=True)
-    if (total <= 0).any():
+    largest = p.max(-1, keepdims=True)
+    if (largest <= 0).any():
         raise ValueError("probabilities must have a positive entry in every row")
-    counts = 1 + np.floor(p / total * (TOTAL - symbols)).astype(np.int64)
+    weights = np.floor(p / largest * 2.0**32 + 0.5).astype(np.int64)
+    counts = 1 + weights * (TOTAL - symbols) // weights.sum(-1, keepdims=True)
     best = counts.argmax(-1)[..., None]
     left = TOTAL - counts.sum(-1, keepdims=True)
     np.put_along_axis(counts, best, np.take_along_axis(counts, best, -1) + left, -1)
@@ -172,6 +173,7 @@ def encode_streams(
     """Bits of each row of symbols; `table_of(step)` gives the tables for that step."""
     coder, rows = Encoder(len(symbols)), np.arange(len(symbols))
     for step in range(symbols.shape[1]):
-        tables = np.broadcast_to(table_of(step), (len(symbols), np.shape(table_of(step))[-1]))
+        tables = np.asarray(table_of(step))
+        tables = np.broadcast_to(tables, (len(symbols), tables.shape[-1]))
         coder.encode(tables[rows, symbols[:, step]], tables[rows, symbols[:, step] + 1])
     return coder.finish()

@@ -7,6 +7,7 @@ sections 3.2 to 3.5). A compressor gives bits, which are cut into tokens of `bit
 from __future__ import annotations
 
 import math
+import re
 import zlib
 from collections.abc import Iterable, Sequence
 from typing import Protocol, runtime_checkable
@@ -108,7 +109,7 @@ class GZip(_OneByOne):
             raise ValueError(f"tokens must be a zlib stream, these are damaged: {error}") from None
         if not reader.eof:
             raise ValueError("tokens must be a whole zlib stream, these end too early")
-        if any(reader.unused_data):
+        if any(reader.unused_data) or len(reader.unused_data) > -(-self._bits // 8):
             raise ValueError("tokens must be one zlib stream, these go on behind its end")
         return data
 
@@ -117,13 +118,16 @@ class ArithmeticCode:
     """One arithmetic code over the whole text: AC with a model that reads the context, StaticAC with order 0.
 
     The text ends with the escape symbol and an end mark (14 + 8 bits), so that the tokens need no length beside them;
-    a byte outside the alphabet is written as the escape and itself (about 22 bits).
+    a byte outside the alphabet is written as the escape and itself (about 22 bits). What follows the end mark is not
+    read. One text is one code from its first byte to its last, so it is written and read byte after byte, some
+    0.2 ms each with a small network; `encode_many` is what makes megabytes practical. `decode` gives up beyond
+    `max_bytes`: under a model that is sure of itself a few damaged bits may stand for a very long text.
     """
 
     _END = 256
 
-    def __init__(self, model: ByteModel, bits: int = 8):
-        self.model, self._bits = model, check_bits(bits)
+    def __init__(self, model: ByteModel, bits: int = 8, *, max_bytes: int = 1 << 24):
+        self.model, self._bits, self.max_bytes = model, check_bits(bits), max_bytes
         self.bits, self.vocab_size = float(bits), 1 << bits
         self._literals = np.round(np.linspace(0, TOTAL, self._END + 2)).astype(np.int64)
 
@@ -167,7 +171,7 @@ class ArithmeticCode:
         model, escape = self.model, len(self.model.alphabet)
         decoder, state, data = Decoder([bits]), self.model.start(1), bytearray()
         keep = np.zeros(1, dtype=bool)
-        while decoder.digits_read <= len(bits) // 16 + 3:
+        while decoder.digits_read <= len(bits) // 16 + 3 and len(data) <= self.max_bytes:
             symbol = int(decoder.decode(model.tables(state))[0])
             if symbol < escape:
                 data.append(model.alphabet[symbol])
@@ -201,7 +205,7 @@ class EqualInfo:
         padding: str = "zero",
         seed: int = 0,
     ):
-        check_window(window, mode)
+        check_window(window, mode, longest, reset_every=reset_every, padding=padding)
         if check_bits(bits) > window:
             raise ValueError(f"bits must be at most window ({window}), got {bits}")
         if chunk < 1:
@@ -220,12 +224,18 @@ class EqualInfo:
         return encode_windows(self.model, texts, self.window, **options)
 
     def encode(self, data: bytes) -> Tokens:
-        chunks = [data[begin : begin + self.chunk] for begin in range(0, len(data), self.chunk)]
-        found = self.windows(chunks)
-        return self.tokens(np.concatenate([part.digits for part in found])) if found else np.zeros(0, dtype=np.int64)
+        return self.encode_many([data])[0]
 
     def encode_many(self, texts: Sequence[bytes]) -> list[Tokens]:
-        return [self.tokens(found.digits) for found in self.windows(texts)]
+        chunks = [self._chunks(text) for text in texts]
+        found = iter(self.windows([chunk for parts in chunks for chunk in parts]))
+        return [self.tokens(np.concatenate([next(found).digits for _ in parts])) for parts in chunks]
+
+    def _chunks(self, text: bytes) -> list[bytes]:
+        """The text cut up, one empty chunk of an empty text; whole where the model reads on from window to window."""
+        if self._ablation["reset_every"] != 1:
+            return [text]
+        return [text[begin : begin + self.chunk] for begin in range(0, max(1, len(text)), self.chunk)]
 
     def tokens(self, digits: Int[np.ndarray, "windows digits"]) -> Tokens:
         """Windows as tokens."""
@@ -270,29 +280,30 @@ def ungroup(tokens: Tokens, size: int) -> Int[np.ndarray, " count"]:
 
 
 def check_bits(bits: int) -> int:
-    """Raises ValueError unless a token has 1..16 bits."""
-    if not 1 <= bits <= 16:
-        raise ValueError(f"bits must be 1..16 a token, got {bits}")
+    """Raises ValueError unless a token has a whole number of bits, 1..16."""
+    if not isinstance(bits, int | np.integer) or not 1 <= bits <= 16:
+        raise ValueError(f"bits must be a whole number, 1..16 a token, got {bits}")
     return bits
 
 
 def check_tokens(tokens: Sequence[int] | Tokens, vocab_size: int) -> Tokens:
     """Raises ValueError unless they are one sequence of numbers below `vocab_size`."""
-    tokens = np.asarray(tokens, dtype=np.int64)
+    try:
+        tokens = np.asarray(tokens)
+        whole = tokens.dtype.kind in "iu" or not tokens.size
+    except ValueError:  # rows of unequal length
+        whole = False
+    if not whole:
+        raise ValueError("tokens must be whole numbers of at most 64 bits, in one sequence")
     if tokens.ndim != 1:
         raise ValueError(f"tokens must be one sequence, got shape {tokens.shape}")
     if tokens.size and (tokens.min() < 0 or tokens.max() >= vocab_size):
         raise ValueError(f"tokens must be in 0..{vocab_size - 1}, got {tokens.min()}..{tokens.max()}")
-    return tokens
+    return tokens.astype(np.int64)
 
 
 def _utf8_runs(data: bytes) -> Iterable[tuple[str, bytes]]:
     """(valid text, the invalid bytes behind it) until the data ends."""
-    begin = 0
-    while begin < len(data):
-        try:
-            yield data[begin:].decode("utf-8"), b""
-            return
-        except UnicodeDecodeError as error:
-            yield data[begin : begin + error.start].decode("utf-8"), data[begin + error.start : begin + error.end]
-            begin += error.end
+    parts = re.split("([\udc80-\udcff]+)", data.decode("utf-8", errors="surrogateescape"))
+    for valid, rest in zip(parts[::2], [*parts[1::2], ""], strict=True):
+        yield valid, rest.encode("utf-8", errors="surrogateescape")

@@ -29,8 +29,6 @@ from lib.data.byte_models import ByteModel, symbols_of
 
 MODES = ("greedy", "delay", "pad")
 _FRAME, _LIMB = 48, 16
-_FEW = 6
-"""Candidates for a window's end are looked for where an interval holds at most 2^6 windows' values."""
 
 
 @dataclass(frozen=True)
@@ -60,28 +58,45 @@ def shortest_codes(low: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.nd
 def start_table(model: ByteModel, window: int) -> Int[np.ndarray, " symbols_plus_2"]:
     """The table of a window's first symbol, in which every entry that is not empty has a code of `window` bits.
 
-    A symbol below 2^(1 - W), which might have none, is left to the escape together with its share.
+    A symbol below 2^(1 - W), which might have none, is left to the escape together with its share; where that is
+    nothing, the escape's own share comes from the most probable symbol, or is the rarest one's.
     """
     counts = np.diff(model.tables(model.start(1))[0])
-    unit = 1 << max(0, PRECISION + 1 - window)
-    small = counts < unit
-    small[-1] = False
-    counts[-1] += counts[small].sum()
-    counts[small] = 0
-    missing = max(0, unit - counts[-1])
-    counts[-1] += missing
-    counts[counts.argmax()] -= missing
+    known, unit = counts[:-1], 1 << max(0, PRECISION + 1 - window)
+    small = known < unit
+    counts[-1] += known[small].sum()
+    known[small] = 0
+    missing = unit - counts[-1]
+    if missing > 0:
+        best = known.argmax()
+        place, taken = best, missing
+        if known[best] - missing < unit:
+            place = np.where(known > 0, known, TOTAL).argmin()
+            taken = known[place]
+        known[place] -= taken
+        counts[-1] += taken
     return np.concatenate([[0], counts.cumsum()])
 
 
-def check_window(window: int, mode: str = "pad") -> None:
-    """Raises ValueError for a window outside 8..1024 bits, an unknown mode, or "delay" beyond 48 bits."""
+def check_window(
+    window: int, mode: str = "pad", longest: int = 64, *, reset_every: int = 1, padding: str = "zero"
+) -> None:
+    """What every function below takes. Raises ValueError in one sentence for what is not allowed."""
     if not 8 <= window <= 1024:
         raise ValueError(f"window must be 8..1024 bits, got {window}")
     if mode not in MODES:
         raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
     if mode == "delay" and window > _FRAME:
         raise ValueError(f"window must be at most {_FRAME} bits with mode 'delay', got {window}")
+    if mode != "greedy" and (reset_every != 1 or padding != "zero"):
+        raise ValueError("mode must be 'greedy' where the model is not reset with every window or padding is random")
+    if padding not in ("zero", "random") or longest < 1 or reset_every < 0:
+        raise ValueError(
+            "padding must be 'zero' or 'random', longest at least 1 and reset_every at least 0, "
+            f"got {padding!r}, {longest} and {reset_every}"
+        )
+    if reset_every != 1 and window < PRECISION + 2:
+        raise ValueError(f"window must be at least {PRECISION + 2} bits without a reset, got {window}")
 
 
 def encode_windows(
@@ -99,18 +114,10 @@ def encode_windows(
 
     longest: bytes after which a window ends in any case. For ablations, in mode "greedy" only: reset_every = 2 resets
     the model with every second window, 0 never (such windows cannot be decoded alone); padding = "random" fills the
-    bits left over from `seed`. Raises ValueError for an argument that is out of range.
+    bits left over from `seed`, as far as the frame of 48 bits reaches.
+    Raises ValueError for an argument that is out of range.
     """
-    check_window(window, mode)
-    if mode != "greedy" and (reset_every != 1 or padding != "zero"):
-        raise ValueError("mode must be 'greedy' where the model is not reset with every window or padding is random")
-    if padding not in ("zero", "random") or longest < 1 or reset_every < 0:
-        raise ValueError(
-            "padding must be 'zero' or 'random', longest at least 1 and reset_every at least 0, "
-            f"got {padding!r}, {longest} and {reset_every}"
-        )
-    if reset_every != 1 and window < PRECISION + 2:
-        raise ValueError(f"window must be at least {PRECISION + 2} bits without a reset, got {window}")
+    check_window(window, mode, longest, reset_every=reset_every, padding=padding)
     if not texts:
         return []
     return _Encoding(model, texts, window, mode, longest, reset_every, padding, seed).run()
@@ -165,7 +172,7 @@ class _Encoding:
             bits, point = shortest_codes(low, size)
             fits = known & (_LIMB * self.moved + bits <= self.window) & (self.count < self.longest)
             if self.mode == "pad":
-                self._note_candidates(tables, fits)
+                self._note_candidates(tables)
             closed = np.flatnonzero(~fits & (self.count > 0))
             self._accept(np.flatnonzero(fits), low, size, bits, point)
             fed, reset = np.where(fits, symbols, -1), np.zeros(len(rows), dtype=bool)
@@ -205,28 +212,27 @@ class _Encoding:
         shift = _LIMB * self.moved[rows]
         return value + (self.point[rows] >> shift)
 
-    def _note_candidates(self, tables, fits) -> None:
+    def _note_candidates(self, tables) -> None:
         """Where the window could end now: a value at which the decoder stops after exactly `count` symbols."""
-        cell = _FRAME + _LIMB * self.moved - self.window  # a window's value is worth 2^cell units of the frame
-        few = (self.size >> np.maximum(cell, 0)) <= 1 << _FEW
-        rows = np.flatnonzero((~fits | few) & (self.count > 0))
-        if not len(rows):
-            return
-        low, size, cell = self.low[rows, None], self.size[rows, None], cell[rows, None]
-        bounds = low + ((size * tables[rows]) >> PRECISION)
-        lower, upper = bounds[:, :-1], bounds[:, 1:]
+        rows = np.flatnonzero(self.count > 0)
+        cell = (_FRAME + _LIMB * self.moved[rows] - self.window)[:, None]  # a value is worth 2^cell units
+        bounds = self.size[rows, None] * tables[rows]
+        bounds >>= PRECISION
+        bounds += self.low[rows, None]
         grid = np.maximum(cell, 0)
-        point = -(-lower >> grid) << grid
-        inside = point < upper
-        usable = inside & (point + (np.int64(1) << grid) > upper) & (cell >= 0)  # no room for a code of W bits
+        first = -(-bounds >> grid)  # values below each bound
+        inside = first[:, :-1] < first[:, 1:]
+        usable = inside & (bounds[:, 1:] >> grid <= first[:, :-1]) & (cell >= 0)  # no room for a code of W bits
         usable[:, -1] = inside[:, -1]  # the escape ends a window whatever its size
         full = self.count[rows] == self.longest  # the decoder stops here anyway
         usable[full] |= inside[full]
         found = usable.any(1)
-        rows, first = rows[found], usable[found].argmax(1)
+        chosen = usable[found].argmax(1)
+        point = (first[found, chosen]) << grid[found, 0]
+        rows = rows[found]
         self.best[rows] = self.count[rows]
         self.best_used[rows] = self.used[rows]
-        self.best_digits[rows] = self._digits(rows, point[found, first])
+        self.best_digits[rows] = self._digits(rows, point)
 
     def _digits(self, rows, point) -> np.ndarray:
         """The window's value: the limbs put aside, then the point in the frame, carries resolved."""
@@ -364,9 +370,11 @@ def decode_windows(
     In mode "greedy" these are what the published rule reads, which need not be what was written.
     Raises ValueError for a window that no text has, and for an escape without its byte.
     """
-    check_window(window, mode)
+    check_window(window, mode, longest)
     if not len(digits):
         return []
+    if digits.shape[1] != -(-window // _LIMB):
+        raise ValueError(f"digits must be {-(-window // _LIMB)} a window of {window} bits, got {digits.shape[1]}")
     values, which = np.unique(digits, axis=0, return_inverse=True)
     symbols, lengths = parse_windows(model, values, window, mode=mode, longest=longest)
     which = which.reshape(-1)
@@ -404,6 +412,9 @@ def parse_windows(
 
     In mode "pad" every value stands for something, so that all 2^W values are a dictionary of texts.
     """
+    check_window(window, mode, longest)
+    if not len(digits):
+        return np.zeros((0, longest), dtype=np.int64), np.zeros(0, dtype=np.int64)
     parts = [
         _parse(model, digits[begin : begin + batch], window, mode, longest) for begin in range(0, len(digits), batch)
     ]

@@ -29,11 +29,17 @@ _TEMPLATES = (
 
 
 class GrammarText:
-    """Documents of 600 to 1,500 bytes over 30 symbols, one line a sentence. `text(n, part)` gives at least n bytes."""
+    """Documents of some 600 to 1,600 bytes, lower-case letters and five signs, one line a sentence.
+
+    words, topics, favoured: size of the lexicon, how many topics there are and how many words each favours.
+    """
 
     def __init__(self, seed: int = 0, *, words: int = 600, topics: int = 40, favoured: int = 40):
-        if words < 3 * favoured or topics < 1:
-            raise ValueError(f"words must be at least three times favoured ({favoured}), got {words}")
+        if words < max(30, 3 * favoured) or topics < 1 or favoured < 0:
+            raise ValueError(
+                "words must be at least 30 and three times favoured, topics at least 1 and favoured at least 0, "
+                f"got {words}, {topics} and {favoured}"
+            )
         self.seed = seed
         rng = np.random.default_rng([seed, 0])
         stems: dict[str, None] = {}
@@ -57,8 +63,8 @@ class GrammarText:
 
     def text(self, size: int, part: int = 0) -> bytes:
         """At least `size` bytes of whole documents; different parts share the language and no document."""
-        if size < 1:
-            raise ValueError(f"size must be at least 1 byte, got {size}")
+        if size < 1 or part < 0:
+            raise ValueError(f"size must be at least 1 byte and part at least 0, got {size} and {part}")
         rng, documents, total = np.random.default_rng([self.seed, 1, part]), [], 0
         while total < size:
             documents.append(self._document(rng))

@@ -79,5 +79,7 @@ def _mixed(key: np.ndarray) -> np.ndarray:
 
 
 def _looked_up(known: np.ndarray, keys: np.ndarray, values: np.ndarray) -> np.ndarray:
+    if not len(known):  # every sequence was shorter than the order
+        return np.zeros(len(keys))
     place = np.minimum(np.searchsorted(known, keys), len(known) - 1)
     return np.where(known[place] == keys, values[place], 0)

@@ -10,11 +10,15 @@ by the processor's own functions.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+
+from lib.data.byte_models import check_alphabet
 
 _BITS = 8
 _UNIT = 1 << _BITS
@@ -31,12 +35,13 @@ class GRUByteLM(nn.Module):
 
         r, z = clip(a / 4 + 1/2, 0, 1),   n = clip(W_n e + b_n + r * (U_n h), -1, 1),   h' = n + z * (h - n)
 
-    Inputs are the alphabet's symbols, then BOS. The hidden state lies in [-1, 1].
+    Inputs are the alphabet's symbols, then BOS. The hidden state lies in [-1, 1]. Raises ValueError unless the
+    alphabet is of different bytes, at least one.
     """
 
     def __init__(self, alphabet: bytes, hidden_size: int = 128, embedding_dim: int = 32):
         super().__init__()
-        self.alphabet, self.hidden_size = bytes(alphabet), hidden_size
+        self.alphabet, self.hidden_size = check_alphabet(alphabet), hidden_size
         self.embed_tokens = nn.Embedding(len(alphabet) + 1, embedding_dim)
         self.input_proj = nn.Linear(embedding_dim, 3 * hidden_size)
         self.state_proj = nn.Linear(hidden_size, 3 * hidden_size, bias=False)
@@ -110,6 +115,18 @@ class _Recurrence(torch.autograd.Function):
         return inputs_grad, carried, weight_grad
 
 
+@contextmanager
+def _whole_floats(device: torch.device) -> Iterator[None]:
+    """Products of float32 as such: neither autocast nor a faster, coarser form may round an integer away."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.no_grad(), torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 class ExactByteLM:
     """`GRUByteLM` in integers held by float32 tensors: a `lib.data.byte_models.ByteModel`.
 
@@ -136,12 +153,14 @@ class ExactByteLM:
         self._start = self._step(self._head.new_zeros(1, self.hidden_size), bos)
 
     def _check_sums(self) -> None:
-        largest = max(
-            (self._state_weight.abs().sum(1).max() * _UNIT + self._inputs.abs().max()).item(),
-            (self._head.abs().sum(1) * _UNIT + self._head_bias.abs()).max().item(),
+        sums = torch.cat(
+            (
+                self._state_weight.abs().sum(1) * _UNIT + self._inputs.abs().max(),
+                self._head.abs().sum(1) * _UNIT + self._head_bias.abs(),
+            )
         )
-        if largest > _EXACT:
-            raise ValueError(f"weights must keep every sum below 2^24 for exact arithmetic, got {largest:.0f}")
+        if not (sums <= _EXACT).all():
+            raise ValueError(f"weights must keep every sum below 2^24 for exact arithmetic, got {sums.max():.0f}")
 
     def _on_device(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(values).to(self.device)
@@ -171,7 +190,8 @@ class ExactByteLM:
         """One step for all streams; every value is an integer, times 2^-8 it is the model's own."""
         size = self.hidden_size
         inputs = self._inputs.index_select(0, symbols)
-        product = h @ self._state_weight.t()
+        with _whole_floats(self.device):
+            product = h @ self._state_weight.t()
         # In units of 2^-16: a / 4 + 1/2 in units of 2^-8 is a 2^-10 + 128.
         gates = (inputs[:, : 2 * size] + product[:, : 2 * size]).mul_(2.0**-10).floor_().add_(128).clamp_(0, _UNIT)
         new = product[:, 2 * size :].mul(1 / _UNIT).floor_().mul_(gates[:, :size])
@@ -181,7 +201,8 @@ class ExactByteLM:
     @torch.no_grad()
     def tables(self, state: Float[Tensor, "streams hidden"]) -> Int[np.ndarray, "streams symbols_plus_2"]:
         """Counts 1 + floor(p (2^14 - K - 1)), the rest to the most probable symbol; the escape has one."""
-        logits = torch.addmm(self._head_bias, state, self._head.t())
+        with _whole_floats(self.device):
+            logits = torch.addmm(self._head_bias, state, self._head.t())
         where = self._on_device(logits.cpu().numpy().argmax(1)[:, None])  # numpy promises the first where two are equal
         best = logits.gather(1, where)
         # Steps of 1/32 bit below the best: units of 2^-16 bits times 2^-11.

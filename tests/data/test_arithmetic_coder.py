@@ -107,7 +107,17 @@ def test_tables_start_at_zero_end_at_the_total_and_rise_everywhere(symbols, seed
     table = quantize(p)
     assert (table[:, 0] == 0).all() and (table[:, -1] == TOTAL).all() and (np.diff(table) >= 1).all()
     np.testing.assert_array_equal(quantize(p[1]), table[1])
-    np.testing.assert_array_equal(quantize(p * 7), table)
+    np.testing.assert_array_equal(quantize(p * 8), table)
+    np.testing.assert_array_equal(quantize(np.asfortranarray(p)), table)
+
+
+def test_tables_do_not_depend_on_the_order_of_summation():
+    """Rows whose shares are nearly whole numbers, where a float sum would tip some of them over."""
+    rng = np.random.default_rng(3)
+    p = rng.integers(1, 2000, (20, 100)) * 0.1
+    p[:, 0] = np.abs((TOTAL - 100) * 10 - np.round(p[:, 1:].sum(1) / 0.1)) * 0.1
+    np.testing.assert_array_equal(quantize(p), quantize(np.asfortranarray(p)))
+    assert np.diff(quantize(np.array([1e308, 1e308, 1e307])))[1] > 7000
 
 
 def test_bad_input_is_named_in_one_sentence():

@@ -104,8 +104,13 @@ def test_gzip_is_zlib_with_its_header():
     assert bytes(tokens.astype(np.uint8)) == zlib.compress(SAMPLE)
 
 
+def test_bytes_that_are_no_text_take_linear_time():
+    data = bytes(range(128, 256)) * 2000
+    assert ALL["bpe"].decode(ALL["bpe"].encode(data)) == data
+
+
 def test_encoding_many_equals_encoding_each():
-    texts = [SAMPLE[i : i + 40 + 3 * i] for i in range(0, 90, 13)]
+    texts = [SAMPLE[i : i + 40 + 3 * i] for i in range(0, 90, 13)] + [SAMPLE * 2]  # the last is longer than a chunk
     for name in ("ac[8]", "static[8]", "windows[16,8]"):
         for text, tokens in zip(texts, ALL[name].encode_many(texts), strict=True):
             np.testing.assert_array_equal(tokens, ALL[name].encode(text))
@@ -131,7 +136,7 @@ def test_tables_have_an_escape_and_the_alphabet_the_common_bytes():
 
 
 def test_bad_input_is_named_in_one_sentence():
-    with pytest.raises(ValueError, match=r"^bits must be 1\.\.16 a token, got 17$"):
+    with pytest.raises(ValueError, match=r"^bits must be a whole number, 1\.\.16 a token, got 17$"):
         GZip(17)
     with pytest.raises(ValueError, match=r"^bits must be at most window \(12\), got 16$"):
         EqualInfo(ORDER_1, 12, 16)
@@ -147,6 +152,13 @@ def test_bad_input_is_named_in_one_sentence():
         ALL["ac[8]"].decode(ALL["ac[8]"].encode(SAMPLE)[:20])
     with pytest.raises(ValueError, match=r"^tokens must be a whole zlib stream, these end too early$"):
         ALL["gzip[8]"].decode(ALL["gzip[8]"].encode(SAMPLE)[:20])
+    for wrong in ([2**70], [None], ["a"], [1.7], [[1], [2, 3]]):
+        with pytest.raises(ValueError, match=r"^tokens must be whole numbers of at most 64 bits, in one sequence$"):
+            ALL["bytes"].decode(wrong)
+    with pytest.raises(ValueError, match=r"^tokens must be one zlib stream, these go on behind its end$"):
+        ALL["gzip[8]"].decode([*ALL["gzip[8]"].encode(SAMPLE), 0, 0])
+    with pytest.raises(ValueError, match=r"within 101 bytes$"):
+        ArithmeticCode(MarkovModel(b"a" * 9000), max_bytes=100).decode([0] * 5)
     with pytest.raises(ValueError, match=r"^order must be 0 or 1, got 2$"):
         MarkovModel(SAMPLE, order=2)
     with pytest.raises(ValueError, match=r"^alphabet must be different bytes"):

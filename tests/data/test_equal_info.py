@@ -106,6 +106,35 @@ def test_any_bytes_come_back_window_by_window(texts, window, mode, longest):
         assert (windows.used <= window).all()
 
 
+@pytest.mark.parametrize("window", [8, 9, 10])
+def test_every_alphabet_keeps_every_symbol_readable(window):
+    """Near-uniform alphabets of all sizes: where the smallest code just fits, and where the escape takes its room."""
+    for size in [1, 2, *range(60, 257, 3)]:
+        alphabet = bytes(range(size))
+        model = MarkovModel(alphabet * 40, alphabet=alphabet)
+        counts = np.diff(start_table(model, window))
+        assert counts.sum() == TOTAL and counts[-1] >= 2 ** (15 - window)
+        assert ((counts == 0) | (counts >= 2 ** (15 - window))).all()
+        texts = [bytes([byte]) * 3 for byte in range(0, 256, 5)]
+        for text, windows in zip(texts, encode_windows(model, texts, window), strict=True):
+            assert b"".join(decode_windows(model, windows.digits, window)) == text
+
+
+@pytest.mark.parametrize("letters", [b"ab", b"abcd", b"abcdef"])
+def test_padded_windows_are_longest_matches_for_small_alphabets_too(letters):
+    rng = np.random.default_rng(len(letters))
+    source = bytes(rng.choice(list(letters), 3000, p=rng.dirichlet(np.full(len(letters), 0.7))).tolist())
+    model = MarkovModel(source, order=1, alphabet=letters)
+    symbols, lengths = parse_windows(model, np.arange(256, dtype=np.uint16)[:, None] << 8, 8)
+    dictionary = {bytes(letters[s] for s in row[:n]) for row, n in zip(symbols, lengths, strict=True) if n > 0}
+    text, place = source[:400], 0
+    (windows,) = encode_windows(model, [text], 8)
+    for length in windows.lengths[windows.lengths > 0].tolist():
+        best = max((n for n in range(1, min(64, 400 - place) + 1) if text[place : place + n] in dictionary), default=1)
+        assert length == best
+        place += length
+
+
 def test_texts_do_not_depend_on_their_neighbours():
     texts = [SAMPLE[i : i + 50 + i] for i in range(0, 60, 7)]
     for mode in ("greedy", "delay", "pad"):
@@ -194,4 +223,9 @@ def test_bad_input_is_named_in_one_sentence():
     broken[1, 0] |= 1
     with pytest.raises(ValueError, match=r"^window 2 of 2 stands for no text: it is damaged$"):
         decode_windows(MODEL, broken, 16)
+    with pytest.raises(ValueError, match=r"^digits must be 1 a window of 16 bits, got 2$"):
+        decode_windows(MODEL, np.zeros((1, 2), dtype=np.uint16), 16)
+    with pytest.raises(ValueError, match=r"^padding must be 'zero' or 'random', longest at least 1"):
+        decode_windows(MODEL, escape.digits, 16, longest=0)
+    assert parse_windows(MODEL, escape.digits[:0], 16)[0].shape == (0, 64)
     assert encode_windows(MODEL, [], 16) == [] and decode_windows(MODEL, escape.digits[:0], 16) == []

@@ -28,16 +28,22 @@ def test_parts_share_words_and_no_document():
 
 
 def test_verbs_agree_and_names_come_back():
-    text = GrammarText(0).text(50_000).decode()
+    grammar = GrammarText(0)
+    text = grammar.text(50_000).decode()
     assert set(text) <= set("abcdefghijklmnopqrstuvwxyz ,.?\n")
-    for noun, verb in re.findall(r"^the (\w+) (\w+) the \w+\.$", text, flags=re.M):
-        assert not noun.endswith("ss") and verb.endswith("s")
+    singular = re.findall(r"^the (\w+) (\w+) the (\w+)\.$", text, flags=re.M)
+    assert len(singular) > 50
+    assert all(noun in grammar.nouns and verb.removesuffix("s") in grammar.verbs for noun, verb, _ in singular)
     documents = [part for part in text.split("\n\n") if part.strip()]
     assert all(600 <= len(part) + 2 < 1700 for part in documents)
+    casts = [{word for word in re.findall(r"[a-z]+", part) if word in grammar.names} for part in documents]
+    assert all(len(cast) <= 4 for cast in casts) and len(set().union(*casts)) > 20
 
 
 def test_bad_sizes_are_named():
-    with pytest.raises(ValueError, match=r"^size must be at least 1 byte, got 0$"):
+    with pytest.raises(ValueError, match=r"^size must be at least 1 byte and part at least 0, got 0 and 0$"):
         GrammarText().text(0)
-    with pytest.raises(ValueError, match=r"^words must be at least three times favoured \(40\), got 100$"):
+    with pytest.raises(ValueError, match=r"^words must be at least 30 and three times favoured"):
         GrammarText(words=100)
+    with pytest.raises(ValueError, match=r"got 600, 0 and 40$"):
+        GrammarText(topics=0)

@@ -56,6 +56,12 @@ def test_order_two_is_the_byte_bigram_but_for_the_smallest_order():
     assert bits == pytest.approx(bigram_bits_per_byte(train, text), rel=1e-9)
 
 
+def test_an_order_that_no_sequence_reaches_falls_back():
+    short = [np.array([1, 2, 3])]
+    nats = NGram(short, 5, order=6).nats([np.array([1, 2, 3, 1, 2, 3, 4])])
+    np.testing.assert_array_equal(nats[3], nats[5])
+
+
 def test_bad_input_is_named():
     with pytest.raises(ValueError, match=r"^order and vocab_size must be at least 1, got 0 and 5$"):
         NGram([np.array([1])], 5, order=0)

@@ -103,6 +103,29 @@ def test_tables_are_the_same_for_every_batch_and_thread_count():
         torch.set_num_threads(threads)
 
 
+def test_a_coarser_product_or_autocast_changes_nothing():
+    torch.manual_seed(0)
+    model = GRUByteLM(bytes(range(32, 122)), 128)
+    with torch.no_grad():
+        model.state_proj.weight.mul_(4)
+        model.lm_head.weight.mul_(10)
+    exact, rng = model.exact(), np.random.default_rng(0)
+    symbols, keep, tables = rng.integers(0, 90, (12, 1024)), np.zeros(1024, dtype=bool), {}
+    before = torch.get_float32_matmul_precision()
+    for precision in ("highest", "medium"):
+        torch.set_float32_matmul_precision(precision)
+        try:
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "medium"):
+                state = exact.start(1024)
+                for step in symbols:
+                    state = exact.feed(state, step, keep)
+                tables[precision] = exact.tables(state)
+            assert torch.get_float32_matmul_precision() == precision
+        finally:
+            torch.set_float32_matmul_precision(before)
+    np.testing.assert_array_equal(tables["highest"], tables["medium"])
+
+
 def test_sums_are_exact_in_any_precision():
     """The same steps in float64, where rounding is 2^29 times finer, give the same integers."""
     exact, wide = MODEL.exact(), MODEL.exact()
@@ -133,3 +156,9 @@ def test_weights_too_large_for_exact_sums_are_refused():
         model.state_proj.weight.fill_(40.0)
     with pytest.raises(ValueError, match=r"^weights must keep every sum below 2\^24 for exact arithmetic, got \d+$"):
         model.exact()
+    with torch.no_grad():
+        model.state_proj.weight.fill_(float("nan"))
+    with pytest.raises(ValueError, match=r"^weights must keep every sum below 2\^24"):
+        model.exact()
+    with pytest.raises(ValueError, match=r"^alphabet must be different bytes, at least one, got b'aa'$"):
+        GRUByteLM(b"aa")
