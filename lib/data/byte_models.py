@@ -42,7 +42,7 @@ class ByteModel(Protocol):
 
 
 class MarkovModel:
-    """p(byte) or, with order 1, p(byte | byte before), counted on a text: what StaticAC codes with (section 3.3).
+    """p(byte) or, with order 1, p(byte | byte before), counted on a text: what StaticAC codes with.
 
     Add-half estimates; order 1 backs off to them, p(x | c) = (n(cx) + 4 p(x)) / (n(c) + 4).
     """

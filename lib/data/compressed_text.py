@@ -1,7 +1,7 @@
 """Compressed text as tokens: plain arithmetic coding, Equal-Info Windows, gzip, and beside them bytes and BPE.
 
-One interface for all, lossless on any bytes: `decode(encode(data)) == data` (Lester et al., arXiv 2404.03626,
-sections 3.2 to 3.5). A compressor gives bits, which are cut into tokens of `bits` bits each.
+One interface for all, lossless on any bytes: `decode(encode(data)) == data` (Lester et al., arXiv 2404.03626).
+A compressor gives bits, which are cut into tokens of `bits` bits each.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ class ArithmeticCode:
 
 
 class EqualInfo:
-    """Equal-Info Windows of `window` bits as tokens of `bits` bits (section 3.4): EqualInfoAC[window, 2^bits].
+    """Equal-Info Windows of `window` bits as tokens of `bits` bits: EqualInfoAC[window, 2^bits].
 
     Lossless by default; see `lib.data.equal_info` for the modes. A text is cut into `chunk` bytes, which advance in
     lockstep and begin a window each, so that one long text is as fast as many. Where `bits` does not divide `window`,

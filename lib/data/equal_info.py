@@ -1,4 +1,4 @@
-"""Equal-Info Windows (Lester et al., arXiv 2404.03626, section 3.4): text cut where an arithmetic code fills W bits.
+"""Equal-Info Windows (Lester et al., arXiv 2404.03626): text cut where an arithmetic code fills W bits.
 
 The coder and its model start afresh with every window, so that W bits can be read on their own. An interval is coded
 until the next byte would need more than W bits; how the bits left over are filled decides whether a window can be
