@@ -93,20 +93,18 @@ class Encoder:
 
     def finish(self) -> list[np.ndarray]:
         """Bits of every stream, uint8 arrays of 0 and 1: its digits and the shortest code of the last interval."""
-        results = []
-        for low, size, count, digits in zip(self.low, self.size, self.emitted, self._digits, strict=True):
-            length, code = shortest_code(int(low), int(size), _WORD)
-            digits = digits[:count].copy()
-            if code >> length:  # the code lies beyond 2^32: a carry, and zeros
-                digits[-1] += 1
-                code -= 1 << length
-            for place in range(count - 1, 0, -1):
-                digits[place - 1] += digits[place] >> _DIGIT
-                digits[place] &= (1 << _DIGIT) - 1
-            head = np.unpackbits(digits.astype(">u2").view(np.uint8)) if count else np.zeros(0, dtype=np.uint8)
-            tail = np.array([code >> (length - 1 - bit) & 1 for bit in range(length)], dtype=np.uint8)
-            results.append(np.concatenate([head, tail]))
-        return results
+        length, point = shortest_codes(self.low, self.size, _WORD)
+        rows, columns = np.arange(len(self.low)), np.arange(int(self.emitted.max()) + 2)
+        digits = np.zeros((len(rows), len(columns)), dtype=np.int64)
+        kept = min(len(columns), self._digits.shape[1])
+        digits[:, :kept] = np.where(columns[:kept] < self.emitted[:, None], self._digits[:, :kept], 0)
+        digits[rows, self.emitted] += point >> _DIGIT
+        digits[rows, self.emitted + 1] += point & ((1 << _DIGIT) - 1)
+        for place in columns[:0:-1]:
+            digits[:, place - 1] += digits[:, place] >> _DIGIT
+            digits[:, place] &= (1 << _DIGIT) - 1
+        bits = np.unpackbits(digits.astype(">u2").view(np.uint8), axis=1)
+        return [row[:count].copy() for row, count in zip(bits, _DIGIT * self.emitted + length, strict=True)]
 
 
 class Decoder:
@@ -165,6 +163,16 @@ def shortest_code(low: int, size: int, bits: int) -> tuple[int, int]:
         if (code + 1) * unit <= low + size:
             return length, code
         length += 1
+
+
+def shortest_codes(
+    low: Int[np.ndarray, " intervals"], size: Int[np.ndarray, " intervals"], bits: int
+) -> tuple[Int[np.ndarray, " intervals"], Int[np.ndarray, " intervals"]]:
+    """(length, point) of many intervals at once: `shortest_code`, the code as the place where its interval begins."""
+    exponent = np.frexp(size.astype(np.float64))[1].astype(np.int64) - 1  # exact below 2^53
+    point = -(-low >> exponent) << exponent
+    exponent = exponent - (point + (np.int64(1) << exponent) > low + size)
+    return bits - exponent, -(-low >> exponent) << exponent
 
 
 def encode_streams(

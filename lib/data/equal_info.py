@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
-from lib.data.arithmetic_coder import PRECISION, TOTAL
+from lib.data.arithmetic_coder import PRECISION, TOTAL, shortest_codes
 from lib.data.byte_models import ByteModel, symbols_of
 
 MODES = ("greedy", "delay", "pad")
@@ -45,14 +45,6 @@ class Windows:
 
     def __len__(self) -> int:
         return len(self.lengths)
-
-
-def shortest_codes(low: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(T, point): the shortest code inside [low, low + size) of the frame, and where its interval begins."""
-    exponent = np.frexp(size.astype(np.float64))[1].astype(np.int64) - 1
-    point = -(-low >> exponent) << exponent
-    exponent = exponent - (point + (np.int64(1) << exponent) > low + size)
-    return _FRAME - exponent, -(-low >> exponent) << exponent
 
 
 def start_table(model: ByteModel, window: int) -> Int[np.ndarray, " symbols_plus_2"]:
@@ -169,7 +161,7 @@ class _Encoding:
             start = (self.size * tables[rows, chosen]) >> PRECISION
             size = ((self.size * tables[rows, chosen + 1]) >> PRECISION) - start
             low = self.low + start
-            bits, point = shortest_codes(low, size)
+            bits, point = shortest_codes(low, size, _FRAME)
             fits = known & (_LIMB * self.moved + bits <= self.window) & (self.count < self.longest)
             if self.mode == "pad":
                 self._note_candidates(tables)
@@ -315,7 +307,7 @@ class _Encoding:
         shift = _FRAME - PRECISION
         low, size = np.zeros_like(self.low), np.ones_like(self.size)
         low[rows], size[rows] = lower << shift, (upper - lower) << shift
-        bits, point = shortest_codes(low, size)
+        bits, point = shortest_codes(low, size, _FRAME)
         self.opened[rows] += 1
         self._accept(rows, low, size, bits, point)
 
@@ -325,7 +317,7 @@ class _Encoding:
             return
         shift = _FRAME - PRECISION
         lower, upper = self.start[-2] << shift, self.start[-1] << shift
-        bits, point = shortest_codes(np.array([lower]), np.array([upper - lower]))
+        bits, point = shortest_codes(np.array([lower]), np.array([upper - lower]), _FRAME)
         digits = np.zeros((len(rows), self.digits), dtype=np.uint16)
         for column in range(min(3, self.digits)):
             digits[:, column] = int(point[0]) >> (_FRAME - _LIMB * (column + 1)) & 0xFFFF
@@ -440,7 +432,7 @@ def _parse(model, digits, window, mode, longest):
         begin = (size * tables[index, symbol]) >> PRECISION
         size = ((size * tables[index, symbol + 1]) >> PRECISION) - begin
         low, offset = low + begin, offset - begin
-        bits, point = shortest_codes(low, size)
+        bits, point = shortest_codes(low, size, _FRAME)
         goes_on = (symbol < escape) & (_LIMB * moved + bits <= window)
         if step == 0:
             lengths[rows[symbol == escape]] = ESCAPE

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.data.arithmetic_coder import TOTAL, Decoder, Encoder, encode_streams, quantize, shortest_code
+from lib.data.arithmetic_coder import TOTAL, Decoder, Encoder, encode_streams, quantize, shortest_code, shortest_codes
 
 
 def drawn(seed, symbols, streams, length, concentration):
@@ -98,6 +98,15 @@ def test_the_shortest_code_lies_inside_and_no_shorter_one_does(low, size):
         unit = 1 << (33 - length)
         assert (-(-low // unit) + 1) * unit > low + size
     assert length <= 33 - size.bit_length() + 1 + 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(bits=st.sampled_from([32, 48]), data=st.data())
+def test_shortest_codes_are_those_of_the_scalar_form(bits, data):
+    low, size = data.draw(st.integers(0, 2**bits - 1)), data.draw(st.integers(1, 2**bits))
+    length, point = shortest_codes(np.array([low]), np.array([size]), bits)
+    expected, code = shortest_code(low, size, bits)
+    assert int(length[0]) == expected and int(point[0]) == code << (bits - expected)
 
 
 @settings(max_examples=50, deadline=None)

@@ -9,14 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.data.arithmetic_coder import TOTAL, shortest_code
+from lib.data.arithmetic_coder import TOTAL
 from lib.data.byte_models import MarkovModel, symbols_of
 from lib.data.equal_info import (
     ESCAPE,
     decode_windows,
     encode_windows,
     parse_windows,
-    shortest_codes,
     start_table,
 )
 
@@ -77,14 +76,6 @@ def test_greedy_windows_are_those_of_exact_fractions(bits):
     text = SAMPLE[100:260]
     (windows,) = encode_windows(MODEL, [text], bits, mode="greedy")
     assert list(zip(values_of(windows, bits), windows.lengths.tolist(), strict=True)) == greedy_by_fractions(text, bits)
-
-
-@settings(max_examples=200, deadline=None)
-@given(low=st.integers(0, 2**48 - 1), size=st.integers(1, 2**48))
-def test_shortest_codes_are_those_of_the_scalar_form(low, size):
-    length, point = shortest_codes(np.array([low]), np.array([size]))
-    expected, code = shortest_code(low, size, 48)
-    assert int(length[0]) == expected and int(point[0]) == code << (48 - expected)
 
 
 @settings(max_examples=120, deadline=None)
