@@ -2,6 +2,7 @@
 
 from kernels.causal_conv import causal_conv, causal_conv_reference
 from kernels.experts import grouped_experts, grouped_experts_reference
+from kernels.nearest_code import nearest_code, nearest_code_reference
 from kernels.rms_norm import rms_norm, rms_norm_reference
 from kernels.selective_scan import selective_scan, selective_scan_reference, selective_state_update
 from kernels.token_routing import (
@@ -18,6 +19,8 @@ __all__ = [
     "gather_rms_norm_reference",
     "grouped_experts",
     "grouped_experts_reference",
+    "nearest_code",
+    "nearest_code_reference",
     "rms_norm",
     "rms_norm_reference",
     "scatter_add_rows",

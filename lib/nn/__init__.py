@@ -30,11 +30,16 @@ from lib.nn.generation import generate, sample
 from lib.nn.jamba import JambaConfig, JambaLM
 from lib.nn.language_model import TransformerConfig, TransformerLM
 from lib.nn.mamba import MambaMixer, MambaState
+from lib.nn.multiscale_quantizer import MultiScaleQuantizer, Quantized, phi_owner, usage
 from lib.nn.norms import RMSNorm
 from lib.nn.positions import apply_rotary, rotary_angles
+from lib.nn.var import VAR, TokenAR, VARConfig, filter_logits, keep_masks, mix_guidance
+from lib.nn.vqvae import VQVAE, ReleasedDecoder, ReleasedEncoder, SmallDecoder, SmallEncoder
 
 __all__ = [
     "MLP",
+    "VAR",
+    "VQVAE",
     "Attention",
     "Decoder",
     "DecoderLM",
@@ -51,23 +56,35 @@ __all__ = [
     "MambaMixer",
     "MambaState",
     "MixtureOfExperts",
+    "MultiScaleQuantizer",
+    "Quantized",
     "RMSNorm",
     "RaggedKVCache",
+    "ReleasedDecoder",
+    "ReleasedEncoder",
     "RoutedLayer",
     "RoutedState",
     "Routing",
+    "SmallDecoder",
+    "SmallEncoder",
+    "TokenAR",
     "TransformerConfig",
     "TransformerLM",
+    "VARConfig",
     "apply_rotary",
     "attention_flops",
     "block_flops",
     "count_parameters",
+    "filter_logits",
     "forward_flops",
     "generate",
     "jamba_cache_bytes",
+    "keep_masks",
     "kv_cache_bytes",
     "linear_flops",
     "load_balancing_loss",
+    "mix_guidance",
+    "phi_owner",
     "predictor_loss",
     "recurrent_state_bytes",
     "rotary_angles",
@@ -78,4 +95,5 @@ __all__ = [
     "sample",
     "selected_indices",
     "top_k_indices",
+    "usage",
 ]

@@ -1,0 +1,358 @@
+"""VAR's quantizer and transformer against golden numbers, computed with the authors' own modules on filled tensors."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from lib.nn import (
+    VAR,
+    VQVAE,
+    MultiScaleQuantizer,
+    SmallDecoder,
+    SmallEncoder,
+    TokenAR,
+    VARConfig,
+    filter_logits,
+    keep_masks,
+    phi_owner,
+    usage,
+)
+
+
+def filled(shape, a, b):
+    """a sin(b i + 0.3), i the flat index, in float64 and then float32."""
+    index = np.arange(math.prod(shape), dtype=np.float64)
+    return torch.from_numpy((a * np.sin(b * index + 0.3)).astype(np.float32)).view(shape)
+
+
+def golden_quantizer(patch_nums=(1, 2, 3, 5), **options):
+    quantizer = MultiScaleQuantizer(11, 4, patch_nums, **options)
+    with torch.no_grad():
+        quantizer.embedding.weight.copy_(filled((11, 4), 1.0, 0.7))
+        for j, phi in enumerate(quantizer.quant_resi.qresi_ls):
+            phi.weight.copy_(filled((4, 4, 3, 3), 0.2, 0.11 * (j + 1)))
+            phi.bias.copy_(filled((4,), 0.05, 0.9 * (j + 1)))
+    return quantizer
+
+
+LATENTS = filled((2, 4, 5, 5), 1.2, 0.37)
+INDICES = [
+    [[3], [5]],
+    [[4, 4, 4, 4], [6, 6, 6, 6]],
+    [[5, 5, 5, 4, 4, 4, 5, 5, 5], [4, 3, 3, 4, 4, 4, 4, 4, 5]],
+    [
+        [4, 4, 4, 6, 6, 5, 7, 0, 2, 2, 5, 5, 4, 2, 5, 6, 8, 8, 10, 3, 6, 6, 6, 6, 6],
+        [7, 2, 4, 4, 4, 5, 5, 7, 9, 9, 5, 5, 5, 7, 4, 0, 5, 5, 1, 8, 5, 3, 3, 3, 6],
+    ],
+]
+
+
+def test_indices_and_partial_sums_are_the_authors():
+    quantizer = golden_quantizer()
+    indices = quantizer.encode(LATENTS)
+    assert [codes.tolist() for codes in indices] == INDICES
+    sums = quantizer.partial_sums(indices)
+    expected = [25.77287, -1.82405, 1.76343, 4.29812]
+    squares = [202.28168, 152.61624, 196.60742, 177.55204]
+    errors = [1.449295, 1.258776, 1.305985, 1.245328]
+    for f_hat, total, square, error in zip(sums, expected, squares, errors, strict=True):
+        assert f_hat.sum().item() == pytest.approx(total, abs=1e-3)
+        assert f_hat.square().sum().item() == pytest.approx(square, abs=1e-3)
+        assert F.mse_loss(f_hat, LATENTS).item() == pytest.approx(error, abs=1e-5)
+    torch.testing.assert_close(
+        sums[-1][0, :, 0, 0], torch.tensor([0.697410, -0.219643, 0.683674, -0.518831]), atol=1e-4, rtol=0
+    )
+    torch.testing.assert_close(
+        sums[-1][1, :, 4, 2], torch.tensor([0.222854, -1.107644, 0.970133, 0.044357]), atol=1e-4, rtol=0
+    )
+
+
+def test_the_teacher_input_is_the_authors():
+    quantizer = golden_quantizer()
+    teacher = quantizer.teacher_input(quantizer.encode(LATENTS))
+    assert teacher.shape == (2, 38, 4) and teacher.sum().item() == pytest.approx(5.74711, abs=1e-3)
+    torch.testing.assert_close(
+        teacher[0, 0], torch.tensor([0.919467, -1.280709, 0.927664, -0.836113]), atol=1e-4, rtol=0
+    )
+    torch.testing.assert_close(
+        teacher[1, -1], torch.tensor([1.200420, -0.148889, 0.552685, -0.829407]), atol=1e-4, rtol=0
+    )
+
+
+def test_loss_and_gradients_are_the_authors():
+    quantizer, f = golden_quantizer().train(), LATENTS.clone().requires_grad_()
+    result = quantizer(f)
+    assert result.loss.item() == pytest.approx(1.643558, abs=1e-5)
+    assert result.loss.item() == pytest.approx(1.25 * result.errors.mean().item(), abs=1e-5)
+    weights = [phi.weight for phi in quantizer.quant_resi.qresi_ls]
+    biases = [phi.bias for phi in quantizer.quant_resi.qresi_ls]
+    gradients = torch.autograd.grad(result.loss, [f, quantizer.embedding.weight, *weights, *biases], retain_graph=True)
+    expected = [0.0391616, 0.897466, 1.039272, 0.772845, 0.303991, 0.153233, 0.301374, 0.220127, 0.147232, 0.075143]
+    assert [g.norm().item() for g in gradients] == pytest.approx(expected, abs=1e-5)
+    (straight,) = torch.autograd.grad(result.output.sum(), f)
+    assert torch.equal(straight, torch.ones_like(f))
+    assert [codes.tolist() for codes in result.indices] == INDICES
+    assert quantizer.ema_vocab_hit_SV.sum(1).tolist() == [2, 8, 18, 50]
+
+
+def test_cosine_search_is_the_authors():
+    quantizer = golden_quantizer(cosine=True)
+    indices = quantizer.encode(LATENTS)
+    assert [codes.tolist() for codes in indices[:3]] == [
+        [[5], [5]],
+        [[6] * 4, [6] * 4],
+        [[3, 3, 3, 4, 4, 4, 0, 3, 3], [4, 3, 3, 4, 4, 4, 4, 4, 5]],
+    ]
+    sums = quantizer.partial_sums(indices)
+    assert [s.sum().item() for s in sums] == pytest.approx([69.34485, 19.73793, 9.79745, 22.59558], abs=1e-3)
+    errors = [F.mse_loss(s, LATENTS).item() for s in sums]
+    assert errors == pytest.approx([1.490391, 1.133386, 1.203929, 1.132731], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("scales", "owner"),
+    [
+        (1, "0"), (3, "023"), (4, "0123"), (5, "01223"), (6, "001233"), (7, "0012233"), (8, "00112233"),
+        (10, "0011122333"), (14, "00011112222333"),
+    ],
+)  # fmt: skip
+def test_scales_share_phi_by_the_released_rule(scales, owner):
+    assert "".join(map(str, phi_owner(scales))) == owner
+
+
+def test_area_and_bicubic_are_what_the_definition_says():
+    assert torch.equal(F.adaptive_avg_pool2d(LATENTS, 3), F.interpolate(LATENTS, size=3, mode="area"))
+    row = F.interpolate(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), size=4, mode="bicubic")[0, 0, 0]
+    torch.testing.assert_close(row, torch.tensor([0.683594, 1.015625, 1.5625, 1.894531]), atol=1e-6, rtol=0)
+
+
+def filled_var(qk_norm):
+    config = VARConfig(2, 3, (1, 2, 3), 11, 4, width=16, num_heads=2, qk_norm=qk_norm, label_dropout=0.0)
+    model = VAR(config).eval()
+    names = ["pos_start", "pos_1LC", "word_embed.weight", "word_embed.bias", "class_emb.weight", "lvl_embed.weight"]
+    for block in range(2):
+        inner = ["attn.scale_mul_1H11"] if qk_norm else []
+        inner += ["attn.q_bias", "attn.v_bias", "attn.mat_qkv.weight", "attn.proj.weight", "attn.proj.bias"]
+        inner += ["ffn.fc1.weight", "ffn.fc1.bias", "ffn.fc2.weight", "ffn.fc2.bias"]
+        inner += ["ada_lin.1.weight", "ada_lin.1.bias"]
+        names += [f"blocks.{block}.{name}" for name in inner]
+    names += ["head_nm.ada_lin.1.weight", "head_nm.ada_lin.1.bias", "head.weight", "head.bias"]
+    parameters = dict(model.named_parameters())
+    assert set(names) == set(parameters)
+    with torch.no_grad():
+        for j, name in enumerate(names):
+            tensor = parameters[name]
+            if name.endswith("scale_mul_1H11"):
+                tensor.fill_(math.log(4))
+            else:
+                tensor.copy_(filled(tuple(tensor.shape), 0.3, 0.05 + 0.013 * j))
+    return model
+
+
+GOLDEN_VAR = {
+    True: (10_831, 6.83618, 123.05285, 2.381179, [[[2], [1]], [[1] * 4] * 2, [[2] * 9, [1] * 9]], -27.34373),
+    False: (
+        10_827, 32.92363, 369.22768, 2.921177,
+        [[[3], [5]], [[2, 1, 1, 2], [7] * 4], [[1, 2, 2, 1, 2, 2, 2, 2, 1], [7, 7, 7, 7, 8, 7, 7, 7, 7]]], 29.82142,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("qk_norm", [True, False])
+def test_logits_loss_and_greedy_codes_are_the_authors(qk_norm):
+    count, total, square, loss, greedy, f_hat_sum = GOLDEN_VAR[qk_norm]
+    model, quantizer = filled_var(qk_norm), golden_quantizer((1, 2, 3))
+    assert sum(parameter.numel() for parameter in model.parameters()) == count
+    codes = quantizer.encode(filled((2, 4, 3, 3), 1.2, 0.37))
+    assert [c.tolist() for c in codes] == [
+        [[5], [5]],
+        [[1, 1, 6, 6], [1, 6, 4, 4]],
+        [[4, 4, 2, 7, 7, 7, 5, 5, 2], [2, 7, 5, 7, 7, 5, 3, 1, 6]],
+    ]
+    labels = torch.tensor([0, 2])
+    with torch.no_grad():
+        logits = model(labels, quantizer.teacher_input(codes))
+    assert logits.shape == (2, 14, 11)
+    assert logits.sum().item() == pytest.approx(total, abs=2e-3)
+    assert logits.square().sum().item() == pytest.approx(square, abs=2e-3)
+    assert F.cross_entropy(logits.flatten(0, 1), torch.cat(codes, 1).flatten()).item() == pytest.approx(loss, abs=1e-4)
+    if qk_norm:
+        torch.testing.assert_close(
+            logits[0, 0, :4], torch.tensor([-0.330205, 0.828253, 1.182926, 0.374038]), atol=1e-4, rtol=0
+        )
+        torch.testing.assert_close(
+            logits[1, 13, -3:], torch.tensor([-0.686389, -0.211443, 0.224097]), atol=1e-4, rtol=0
+        )
+    f_hat, sampled = model.generate(labels, quantizer, guidance=1.5, greedy=True)
+    assert [c.tolist() for c in sampled] == greedy
+    assert f_hat.sum().item() == pytest.approx(f_hat_sum, abs=1e-3)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("adaln", [True, False])
+def test_logits_through_the_cache_are_those_of_the_masked_pass(shared, adaln):
+    torch.manual_seed(0)
+    config = VARConfig(3, 5, (1, 2, 4), 20, 6, width=24, num_heads=3, shared_adaln=shared, adaln=adaln, gamma_init=1.0)
+    model, quantizer = VAR(config).eval(), MultiScaleQuantizer(20, 6, (1, 2, 4))
+    torch.nn.init.normal_(model.head.weight)
+    codes, labels = quantizer.encode(torch.randn(3, 6, 4, 4)), torch.tensor([0, 4, 2])
+    with torch.no_grad():
+        whole = model(labels, quantizer.teacher_input(codes))
+    everything = [torch.ones_like(c, dtype=torch.bool) for c in codes]
+    seen = []
+    original = model._run
+    model._run = lambda *arguments: seen.append(original(*arguments)) or seen[-1]
+    f_hat, forced = model.generate(labels, quantizer, known=codes, keep=everything, greedy=True)
+    torch.testing.assert_close(torch.cat(seen, 1), whole, rtol=1e-4, atol=1e-5)
+    assert all(torch.equal(a, b) for a, b in zip(forced, codes, strict=True))
+    torch.testing.assert_close(f_hat, quantizer.partial_sums(codes)[-1])
+
+
+def test_later_scales_never_reach_back():
+    torch.manual_seed(1)
+    config = VARConfig(2, 3, (1, 2, 3), 11, 4, width=16, num_heads=2, gamma_init=1.0)
+    model = VAR(config).eval()
+    torch.nn.init.normal_(model.head.weight)
+    teacher, labels = torch.randn(2, 13, 4), torch.tensor([0, 1])
+    with torch.no_grad():
+        before = model(labels, teacher)
+        teacher[:, 4:] += 1.0  # the third scale's input
+        after = model(labels, teacher)
+    assert torch.equal(before[:, :5], after[:, :5]) and (before[:, 5:] - after[:, 5:]).abs().max() > 1e-3
+
+
+def test_token_by_token_logits_through_the_cache():
+    torch.manual_seed(2)
+    config = VARConfig(2, 3, (4,), 11, 4, width=16, num_heads=2, gamma_init=1.0)
+    model = TokenAR(config, 16).eval()
+    torch.nn.init.normal_(model.head.weight)
+    codes, labels, seen = torch.randint(0, 11, (2, 16)), torch.tensor([0, 2]), []
+    with torch.no_grad():
+        whole = model(labels, codes)
+        changed = codes.clone()
+        changed[:, 7:] = (changed[:, 7:] + 1) % 11
+        assert torch.equal(model(labels, changed)[:, :8], whole[:, :8])
+    original = model._run
+    model._run = lambda *arguments: seen.append(original(*arguments)) or seen[-1]
+    model.generate(labels, known=codes, keep=torch.ones_like(codes, dtype=torch.bool), greedy=True)
+    torch.testing.assert_close(torch.cat(seen, 1), whole, rtol=1e-4, atol=1e-5)
+
+
+def test_guidance_zero_is_conditional_sampling_and_the_first_scale_is_unguided():
+    torch.manual_seed(3)
+    config = VARConfig(2, 3, (1, 2, 3), 11, 4, width=16, num_heads=2, gamma_init=1.0)
+    model, quantizer, labels = VAR(config).eval(), MultiScaleQuantizer(11, 4, (1, 2, 3)), torch.tensor([0, 2, 1])
+    torch.nn.init.normal_(model.head.weight)
+    draws = [
+        model.generate(labels, quantizer, guidance=g, generator=torch.Generator().manual_seed(5))[1] for g in (0.0, 9.0)
+    ]
+    assert torch.equal(draws[0][0], draws[1][0]) and not torch.equal(draws[0][2], draws[1][2])
+
+
+@pytest.mark.parametrize(
+    ("k", "p", "kept"),
+    [
+        (2, 0, {0, 1}),
+        (0, 0.5, {0, 1}),
+        (0, 0.3, {0}),
+        (0, 0.9, {0, 1, 2, 3, 4}),
+        (4, 0.7, {0, 1}),
+        (3, 0.99, {0, 1, 2}),
+    ],
+)
+def test_survivors_of_top_k_and_top_p(k, p, kept):
+    logits = torch.tensor([0.35, 0.25, 0.15, 0.10, 0.08, 0.07]).log()
+    before = logits.clone()
+    assert "".join(map(str, filter_logits(logits, k, p).isfinite().nonzero().flatten().tolist())) == kept
+    assert torch.equal(logits, before)
+    assert filter_logits(torch.tensor([2.0, 2.0, 2.0, 1.0]), 2).isfinite().tolist() == [True, True, True, False]
+
+
+def test_masks_of_every_scale_and_the_leaky_rule():
+    keep = torch.zeros(1, 8, 8)
+    keep[:, :, :4] = 1
+    honest, leaky = (keep_masks(keep, (1, 2, 4), force_coarsest=forced) for forced in (False, True))
+    assert not honest[0].any() and leaky[0].all()
+    assert honest[1].tolist() == [[True, False, True, False]] == leaky[1].tolist()
+    assert honest[2].view(4, 4)[0].tolist() == [True, True, False, False]
+
+
+def test_released_sizes():
+    with torch.device("meta"):
+        vae = VQVAE.released()
+        model = VAR(VARConfig(16, 1000, (1, 2, 3, 4, 5, 6, 8, 10, 13, 16), 4096, 32))
+    count = lambda module: sum(parameter.numel() for parameter in module.parameters())  # noqa: E731
+    assert count(model) == 310_283_520
+    assert count(vae.quantize) == 4096 * 32 + 4 * 9248 and count(vae.quant_conv) == 9248
+    assert [round(count(part) / 1e6, 2) for part in (vae, vae.encoder, vae.decoder)] == [108.95, 44.11, 64.65]
+
+
+def test_a_tokenizer_learns_and_every_prefix_is_better_than_the_last():
+    torch.manual_seed(0)
+    vae = VQVAE(SmallEncoder(8, 16), SmallDecoder(8, 16), MultiScaleQuantizer(16, 8, (1, 2, 4)))
+    draw = torch.Generator().manual_seed(0)
+    colours = torch.rand(64, 3, 1, 1, generator=draw) * 2 - 1
+    images = colours.expand(-1, -1, 16, 16).clone()
+    images[:, :, :, 8:] *= -1
+    vae.quantize.start_from(vae.latents(images))
+    optimizer = torch.optim.AdamW(vae.parameters(), lr=3e-3)
+    for step in range(60):
+        out, quantized = vae(images)
+        loss = F.mse_loss(out, images) + quantized.loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if step == 30:
+            vae.quantize.revive(vae.latents(images))
+    vae.eval()
+    strip = vae.film_strip(vae.encode(images))
+    errors = [F.mse_loss(image, images).item() for image in strip]
+    assert errors[-1] < 0.05 and errors[-1] < errors[0]
+    torch.testing.assert_close(vae.reconstruct(images), strip[-1])
+    stats = usage(vae.encode(images), 16)
+    assert stats["used_overall"] >= 6 and 1 <= stats["perplexity_overall"] <= 16
+
+
+def test_reviving_replaces_dead_codes_only():
+    torch.manual_seed(1)
+    quantizer = MultiScaleQuantizer(10, 3, (1, 2)).train()
+    with torch.no_grad():
+        quantizer.embedding.weight[7:] = 100.0
+    f = torch.randn(30, 3, 2, 2)
+    quantizer(f)
+    before = quantizer.embedding.weight.clone()
+    dead = quantizer.ema_vocab_hit_SV.sum(0) < 0.03 * quantizer.ema_vocab_hit_SV.sum() / 10
+    assert dead[7:].all()
+    assert quantizer.revive(f) == int(dead.sum())
+    changed = (quantizer.embedding.weight != before).any(1)
+    assert torch.equal(changed, dead) and quantizer.embedding.weight.abs().max() < 50
+
+
+def test_checkpoints_load_strictly_and_without_pickle(tmp_path):
+    from safetensors.torch import save_file
+
+    shape = {"ch": 32, "patch_nums": (1, 2), "vocab_size": 20}
+    vae = VQVAE.released(**shape)
+    torch.save(vae.state_dict(), tmp_path / "vae.pth")
+    save_file(vae.state_dict(), tmp_path / "vae.safetensors")
+    for name in ("vae.pth", "vae.safetensors"):
+        loaded = VQVAE.from_checkpoint(tmp_path / name, **shape)
+        assert all(
+            torch.equal(a, b) for a, b in zip(loaded.state_dict().values(), vae.state_dict().values(), strict=True)
+        )
+    with pytest.raises(FileNotFoundError, match=r"^there is no checkpoint 'none.pth'$"):
+        VQVAE.from_checkpoint(tmp_path / "none.pth")
+    with pytest.raises(ValueError, match=r"^weights of 'vae.pth' do not fit the model: "):
+        VQVAE.from_checkpoint(tmp_path / "vae.pth", **{**shape, "vocab_size": 21})
+
+
+def test_bad_input_is_named():
+    with pytest.raises(ValueError, match=r"^patch_nums must grow from at least 1, got \(1, 1\)$"):
+        MultiScaleQuantizer(4, 2, (1, 1))
+    with pytest.raises(ValueError, match=r"^f must be a map of side 2, got \(3, 3\)$"):
+        MultiScaleQuantizer(4, 2, (1, 2)).encode(torch.zeros(1, 2, 3, 3))
