@@ -17,18 +17,18 @@ from torch import Tensor, nn
 from lib.nn.multiscale_quantizer import MultiScaleQuantizer, Quantized
 
 
-def _norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(min(32, channels // 4), channels, eps=1e-6)
+def _norm(channels: int, groups: int = 32) -> nn.GroupNorm:
+    return nn.GroupNorm(groups, channels, eps=1e-6)
 
 
 class ResidualBlock(nn.Module):
     """x + conv(silu(norm(conv(silu(norm(x)))))), with a 1 x 1 convolution on x where the width changes."""
 
-    def __init__(self, inner: int, outer: int | None = None):
+    def __init__(self, inner: int, outer: int | None = None, groups: int = 32):
         super().__init__()
         outer = outer or inner
-        self.norm1, self.conv1 = _norm(inner), nn.Conv2d(inner, outer, 3, padding=1)
-        self.norm2, self.conv2 = _norm(outer), nn.Conv2d(outer, outer, 3, padding=1)
+        self.norm1, self.conv1 = _norm(inner, groups), nn.Conv2d(inner, outer, 3, padding=1)
+        self.norm2, self.conv2 = _norm(outer, groups), nn.Conv2d(outer, outer, 3, padding=1)
         self.nin_shortcut = nn.Conv2d(inner, outer, 1) if inner != outer else nn.Identity()
 
     def forward(self, x: Float[Tensor, "batch inner height width"]) -> Float[Tensor, "batch outer height width"]:
@@ -156,11 +156,11 @@ class SmallEncoder(nn.Sequential):
     def __init__(self, channels: int = 16, width: int = 32):
         super().__init__(
             nn.Conv2d(3, width, 4, stride=2, padding=1),
-            ResidualBlock(width),
+            ResidualBlock(width, groups=8),
             nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),
-            ResidualBlock(2 * width),
-            ResidualBlock(2 * width),
-            _norm(2 * width),
+            ResidualBlock(2 * width, groups=8),
+            ResidualBlock(2 * width, groups=8),
+            _norm(2 * width, 8),
             nn.SiLU(),
             nn.Conv2d(2 * width, channels, 3, padding=1),
         )
@@ -172,12 +172,12 @@ class SmallDecoder(nn.Sequential):
     def __init__(self, channels: int = 16, width: int = 32):
         super().__init__(
             nn.Conv2d(channels, 2 * width, 3, padding=1),
-            ResidualBlock(2 * width),
-            ResidualBlock(2 * width),
+            ResidualBlock(2 * width, groups=8),
+            ResidualBlock(2 * width, groups=8),
             nn.Upsample(scale_factor=2, mode="nearest"),
             nn.Conv2d(2 * width, width, 3, padding=1),
-            ResidualBlock(width),
-            _norm(width),
+            ResidualBlock(width, groups=8),
+            _norm(width, 8),
             nn.SiLU(),
             nn.Conv2d(width, 12, 3, padding=1),
             nn.PixelShuffle(2),
