@@ -9,6 +9,7 @@ from lib.data.grammar_text import GrammarText
 from lib.data.mixed_difficulty import CATEGORIES, DifficultyBatch, MixedDifficulty
 from lib.data.mixture import TASKS, Mixture, MixtureBatch, stream
 from lib.data.recall import RecallBatch, RecallTask
+from lib.data.scenes import Scenes, SceneWorld
 from lib.data.tokenizers import BPETokenizer, ByteTokenizer, Tokenizer
 from lib.data.topic_text import TopicBatch, TopicText
 from lib.data.vocabulary import IGNORE, VOCAB_SIZE, SequenceBatch, decode, token_name
@@ -37,6 +38,8 @@ __all__ = [
     "MixtureBatch",
     "RecallBatch",
     "RecallTask",
+    "SceneWorld",
+    "Scenes",
     "SequenceBatch",
     "TextCompressor",
     "Tokenizer",

@@ -1,6 +1,7 @@
 """Metrics: how sure a figure is, and what a text costs a language model."""
 
 from lib.evaluation.attention import attention_layers, attention_maps, attention_mass, heads_removed
+from lib.evaluation.images import FeatureNetwork, frechet_distance, precision_recall
 from lib.evaluation.language import (
     LanguageScore,
     bigram_bits_per_byte,
@@ -14,6 +15,7 @@ from lib.evaluation.statistics import Interval, SeedSummary, bootstrap_mean, see
 from lib.evaluation.traffic import Traffic, interpreter_traffic, tensor_traffic
 
 __all__ = [
+    "FeatureNetwork",
     "Interval",
     "LanguageScore",
     "NGram",
@@ -27,9 +29,11 @@ __all__ = [
     "bootstrap_mean",
     "compression_bits_per_byte",
     "evaluate_language_model",
+    "frechet_distance",
     "heads_removed",
     "interpreter_traffic",
     "language_baselines",
+    "precision_recall",
     "seed_summary",
     "tensor_traffic",
     "wilson_interval",

@@ -301,7 +301,7 @@ def test_a_tokenizer_learns_and_every_prefix_is_better_than_the_last():
     images[:, :, :, 8:] *= -1
     vae.quantize.start_from(vae.latents(images))
     optimizer = torch.optim.AdamW(vae.parameters(), lr=3e-3)
-    for step in range(60):
+    for step in range(120):
         out, quantized = vae(images)
         loss = F.mse_loss(out, images) + quantized.loss
         optimizer.zero_grad()
