@@ -108,12 +108,20 @@ def routing(dtype):
         scatter_add_rows(x.detach(), indices, updates.detach(), gates, inplace=True)
 
 
+def nearest(dtype):
+    from kernels import nearest_code
+
+    for rows, codes, dim in ((100, 64, 16), (1, 1, 1), (70, 4096, 32)):
+        nearest_code(torch.rand(rows, dim, dtype=dtype), torch.rand(codes, dim, dtype=dtype))
+
+
 CASES = {
     "selective_scan": scan,
     "rms_norm": norm,
     "experts": experts,
     "causal_conv": convolution,
     "token_routing": routing,
+    "nearest_code": nearest,
 }
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ KERNELS = {
         "_scatter_backward_kernel",
         "_add_kernel",
     },
+    "nearest_code": {"_nearest_kernel"},
     "causal_conv": {"_forward_kernel", "_backward_kernel"},
 }
 
