@@ -1,7 +1,7 @@
 """The image tokenizer around the multi-scale quantizer: an encoder, a decoder, and images to codes and back.
 
 `ReleasedEncoder` and `ReleasedDecoder` are the f16 autoencoder of latent diffusion (arXiv 2112.10752) under the names
-of VAR's released weights; `SmallEncoder` and `SmallDecoder` go from 32 x 32 pixels to 8 x 8 latents in minutes of CPU.
+of VAR's released weights; `SmallEncoder` and `SmallDecoder` learn 32 x 32 pixels as 8 x 8 latents in a minute of CPU.
 """
 
 from __future__ import annotations
@@ -150,38 +150,45 @@ class ReleasedDecoder(nn.Module):
         return self.conv_out(F.silu(self.norm_out(h)))
 
 
-class SmallEncoder(nn.Sequential):
-    """(batch, 3, 4 n, 4 n) -> (batch, channels, n, n)."""
+class SmallEncoder(nn.Module):
+    """(batch, 3, p n, p n) -> (batch, channels, n, n): a linear map of each patch of p x p pixels, plus some blocks.
 
-    def __init__(self, channels: int = 16, width: int = 32):
-        super().__init__(
-            nn.Conv2d(3, width, 4, stride=2, padding=1),
-            ResidualBlock(width, groups=8),
-            nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),
-            ResidualBlock(2 * width, groups=8),
-            ResidualBlock(2 * width, groups=8),
-            _norm(2 * width, 8),
-            nn.SiLU(),
-            nn.Conv2d(2 * width, channels, 3, padding=1),
-        )
+    The blocks' part starts at zero, and `VQVAE.start_from` sets the linear part to the patches' principal components:
+    so the continuous autoencoder is good before the first step, and training is left with the codes (ours; the
+    convolutions of the paper's network need thousands of steps to get that far).
+    """
+
+    def __init__(self, channels: int = 16, width: int = 64, patch: int = 4, blocks: int = 2):
+        super().__init__()
+        self.patch = nn.Conv2d(3, channels, patch, stride=patch)
+        self.inner = nn.Conv2d(channels, width, 3, padding=1)
+        self.blocks = nn.Sequential(*(ResidualBlock(width, groups=8) for _ in range(blocks)))
+        self.outer = _zeroed(nn.Conv2d(width, channels, 3, padding=1))
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch channels side side"]:
+        linear = self.patch(images)
+        return linear + self.outer(self.blocks(self.inner(linear)))
 
 
-class SmallDecoder(nn.Sequential):
-    """(batch, channels, n, n) -> (batch, 3, 4 n, 4 n)."""
+class SmallDecoder(nn.Module):
+    """(batch, channels, n, n) -> (batch, 3, p n, p n), the way back: a linear map to each patch, plus some blocks."""
 
-    def __init__(self, channels: int = 16, width: int = 32):
-        super().__init__(
-            nn.Conv2d(channels, 2 * width, 3, padding=1),
-            ResidualBlock(2 * width, groups=8),
-            ResidualBlock(2 * width, groups=8),
-            nn.Upsample(scale_factor=2, mode="nearest"),
-            nn.Conv2d(2 * width, width, 3, padding=1),
-            ResidualBlock(width, groups=8),
-            _norm(width, 8),
-            nn.SiLU(),
-            nn.Conv2d(width, 12, 3, padding=1),
-            nn.PixelShuffle(2),
-        )
+    def __init__(self, channels: int = 16, width: int = 64, patch: int = 4, blocks: int = 3):
+        super().__init__()
+        self.linear = nn.Conv2d(channels, 3 * patch**2, 1)
+        self.inner = nn.Conv2d(channels, width, 3, padding=1)
+        self.blocks = nn.Sequential(*(ResidualBlock(width, groups=8) for _ in range(blocks)))
+        self.outer = _zeroed(nn.Conv2d(width, 3 * patch**2, 3, padding=1))
+        self.shuffle = nn.PixelShuffle(patch)
+
+    def forward(self, f_hat: Float[Tensor, "batch channels side side"]) -> Float[Tensor, "batch 3 height width"]:
+        return self.shuffle(self.linear(f_hat) + self.outer(self.blocks(self.inner(f_hat))))
+
+
+def _zeroed(layer: nn.Conv2d) -> nn.Conv2d:
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 class VQVAE(nn.Module):
@@ -211,6 +218,30 @@ class VQVAE(nn.Module):
         model = cls.released(**shape)
         _load(model, path)
         return model.eval()
+
+    @torch.no_grad()
+    def start_from(self, images: Float[Tensor, "batch 3 height width"], *, seed: int = 0) -> None:
+        """Set small networks to the principal components of the images' patches, and the codebook to k-means centres.
+
+        Latents get unit variance on average. Raises TypeError for other networks than the small ones.
+        """
+        if not isinstance(self.encoder, SmallEncoder) or not isinstance(self.decoder, SmallDecoder):
+            raise TypeError(f"start_from serves the small networks only, got {type(self.encoder).__name__}")
+        layer, channels = self.encoder.patch, self.quantize.channels
+        patches = F.unfold(images, layer.kernel_size, stride=layer.stride).transpose(1, 2).flatten(0, 1)
+        mean = patches.mean(0)
+        values, vectors = torch.linalg.eigh(torch.cov((patches - mean).t()))
+        order = values.argsort(descending=True)[:channels]
+        scale = values[order].mean().clamp(min=1e-8).sqrt()
+        directions = vectors[:, order].t()  # (channels, patch)
+        layer.weight.copy_((directions / scale).view_as(layer.weight))
+        layer.bias.copy_(-(directions / scale) @ mean)
+        self.decoder.linear.weight.copy_((directions.t() * scale)[:, :, None, None])
+        self.decoder.linear.bias.copy_(mean)
+        for convolution in (self.quant_conv, self.post_quant_conv):
+            nn.init.dirac_(convolution.weight)
+            nn.init.zeros_(convolution.bias)
+        self.quantize.start_from(self.latents(images), seed=seed)
 
     def latents(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch channels side side"]:
         return self.quant_conv(self.encoder(images))
