@@ -24,6 +24,7 @@ from kernels import (
     causal_conv,
     causal_conv_reference,
     gather_rms_norm,
+    nearest_code,
     rms_norm,
     scatter_add_rows,
     selective_scan,
@@ -31,7 +32,21 @@ from kernels import (
 from lib.data import common_bytes, encode_windows, load_corpus
 from lib.data.arithmetic_coder import TOTAL, Encoder, quantize
 from lib.data.byte_models import symbols_of
-from lib.nn import ExactByteLM, GRUByteLM, JambaConfig, JambaLM, MixtureOfExperts
+from lib.nn import (
+    VAR,
+    VQVAE,
+    ExactByteLM,
+    GRUByteLM,
+    JambaConfig,
+    JambaLM,
+    MixtureOfExperts,
+    MultiScaleQuantizer,
+    SmallDecoder,
+    SmallEncoder,
+    TokenAR,
+    VARConfig,
+    mix_guidance,
+)
 from lib.training import fit, language_modelling_loss
 from lib.workbench.evidence import hardware
 
@@ -301,6 +316,48 @@ def window_rates(window: int = 16, streams: int = 2048, length: int = 512) -> tu
     return streams * length / seconds["lockstep"], 8 * length / seconds["one"]
 
 
+def code_candidates(rows: int, codes: int, dim: int) -> dict[str, Callable[[], object]]:
+    """The nearest code of each row, beside the whole matrix of distances."""
+    draw = torch.Generator().manual_seed(0)
+    z, codebook = torch.randn(rows, dim, generator=draw), torch.randn(codes, dim, generator=draw)
+    return {"ours": lambda: nearest_code(z, codebook), "cdist": lambda: torch.cdist(z, codebook).argmin(1)}
+
+
+def image_candidates(batch: int) -> dict[str, Callable[[], object]]:
+    """Codes of `batch` images with guidance: VAR in four steps, the same without a cache, and raster AR in 64 steps.
+
+    Four blocks of width 96 in all; what is untrained takes as long.
+    """
+    sides, labels = (1, 2, 4, 8), torch.arange(batch) % 16
+    sizes = {"vocab_size": 256, "channels": 16, "width": 96, "num_heads": 4}
+    torch.manual_seed(0)
+    model = VAR(VARConfig(4, 16, sides, **sizes)).eval()
+    raster = TokenAR(VARConfig(4, 16, (8,), **sizes), 64).eval()
+    quantizer = MultiScaleQuantizer(256, 16, sides).eval()
+    both = torch.cat((labels, torch.full_like(labels, 16)))
+
+    @torch.inference_mode()
+    def without_cache() -> None:
+        """Every scale anew from the first: the masked pass over the scales so far."""
+        f_hat, rows = torch.zeros(batch, 16, 8, 8), torch.zeros(2 * batch, 0, 16)
+        condition, end = model.class_emb(both), 0
+        positions, mask = model.lvl_embed(model.lvl_1L) + model.pos_1LC, model.attn_bias_for_masking
+        for scale, side in enumerate(sides):
+            end += side * side
+            x = torch.cat((model._start(condition), model.word_embed(rows)), 1) + positions[:, :end]
+            logits = mix_guidance(model._run(x, condition, mask[:, :, :end, :end], None)[:, -side * side :], 1.5)
+            codes = torch.multinomial(logits.softmax(-1).flatten(0, 1), 1).view(batch, -1)
+            f_hat = f_hat + quantizer.contribution(codes, scale)
+            if scale + 1 < len(sides):
+                rows = torch.cat((rows, quantizer.next_map(f_hat, scale + 1).repeat(2, 1, 1)), 1)
+
+    return {
+        "ours": lambda: model.generate(labels, quantizer, guidance=1.5),
+        "raster": lambda: raster.generate(labels, guidance=1.5),
+        "without_cache": without_cache,
+    }
+
+
 def milliseconds(seconds: float) -> str:
     return f"{seconds * 1e3:.3g} ms"
 
@@ -356,6 +413,19 @@ def rows() -> list[tuple[str, str, str, str]]:
     for d_state, batch, length in ((4, 16, 128), (16, 8, 256)):
         what = f"hybrid training step, batch {batch}, length {length}, state {d_state}"
         race(what, hybrid_candidates(d_state, batch, length), {"transformers": "transformers", "mambapy": "mambapy"})
+
+    for size in ((65_536, 256, 16), (24_576, 4096, 32)):
+        what = f"nearest code, {size[0]} rows of {size[2]}, {size[1]} codes"
+        race(what, code_candidates(*size), {"cdist": "`torch.cdist`, `argmin`"}, 7)
+    names = {"raster": "raster AR, cached, 64 steps", "without_cache": "VAR without a cache"}
+    for batch, repeats in ((1, 15), (16, 7), (64, 3)):
+        race(f"VAR, 4 blocks of 96, guided, batch {batch}, 4 steps", image_candidates(batch), names, repeats)
+    torch.manual_seed(0)
+    tokenizer = VQVAE(SmallEncoder(), SmallDecoder(), MultiScaleQuantizer(256, 16, (1, 2, 4, 8))).eval()
+    images = torch.rand(256, 3, 32, 32) * 2 - 1
+    seconds = interleaved({"encode": lambda: tokenizer.encode(images)}, 5)["encode"]
+    what = "tokenizer, 32 x 32 pixels to 85 codes, batch 256"
+    table.append((what, f"{256 / seconds:.0f} images/s", "", ""))
 
     symbols = 2048 * 250
     seconds = interleaved(coder_candidates(), 5)
