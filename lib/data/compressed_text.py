@@ -17,7 +17,7 @@ from jaxtyping import Int
 
 from lib.data.arithmetic_coder import TOTAL, Decoder, Encoder
 from lib.data.byte_models import ByteModel, symbols_of
-from lib.data.equal_info import MODES, Windows, check_window, decode_windows, encode_windows
+from lib.data.equal_info import Windows, check_window, decode_windows, encode_windows
 from lib.data.tokenizers import BPETokenizer
 
 Tokens = Int[np.ndarray, " tokens"]
@@ -213,10 +213,6 @@ class EqualInfo:
         self.model, self.window, self.mode, self.longest, self.chunk = model, window, mode, longest, chunk
         self._bits, self.bits, self.vocab_size = bits, float(bits), 1 << bits
         self._ablation = {"reset_every": reset_every, "padding": padding, "seed": seed}
-
-    @property
-    def lossless(self) -> bool:
-        return self.mode != MODES[0]
 
     def windows(self, texts: Sequence[bytes]) -> list[Windows]:
         """The windows of each text, from one lockstep over all of them."""

@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from lib.evaluation.ngram import NGram
+
 COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": lambda data: gzip.compress(data, compresslevel=9, mtime=0),
     "lzma": lambda data: lzma.compress(data, preset=6 | lzma.PRESET_EXTREME),
@@ -125,16 +127,8 @@ def bigram_bits_per_byte(train: str | bytes, text: str | bytes) -> float:
     for name, data in (("train", train), ("text", text)):
         if len(data) < 2:
             raise ValueError(f"{name} must hold at least 2 bytes, got {len(data)}")
-    seen = np.frombuffer(train, dtype=np.uint8).astype(np.int64)
-    counts = np.bincount(seen[:-1] * 256 + seen[1:], minlength=65536).reshape(256, 256)
-    single = np.bincount(seen, minlength=256)
-    distinct = (single > 0).sum()
-    unigram = (single + distinct / 256) / (len(seen) + distinct)
-    follow = (counts > 0).sum(axis=1, keepdims=True)
-    total = counts.sum(axis=1, keepdims=True) + follow
-    bigram = np.where(total > 0, (counts + follow * unigram) / np.maximum(total, 1), unigram)
-    asked = np.frombuffer(text, dtype=np.uint8).astype(np.int64)
-    return float(-np.log2(bigram[asked[:-1], asked[1:]]).mean())
+    seen, asked = (np.frombuffer(data, dtype=np.uint8) for data in (train, text))
+    return float(NGram([seen], 256, order=2).nats([asked])[1, 1:].mean() / math.log(2))
 
 
 def compression_bits_per_byte(text: str | bytes, method: str = "lzma", prime: str | bytes = b"") -> float:

@@ -33,7 +33,7 @@ from lib.nn.mamba import MambaMixer, MambaState
 from lib.nn.multiscale_quantizer import MultiScaleQuantizer, Quantized, phi_owner, usage
 from lib.nn.norms import RMSNorm
 from lib.nn.positions import apply_rotary, rotary_angles
-from lib.nn.var import VAR, TokenAR, VARConfig, filter_logits, keep_masks, mix_guidance
+from lib.nn.var import VAR, Sampling, TokenAR, VARConfig, filter_logits, keep_masks, mix_guidance
 from lib.nn.vqvae import VQVAE, ReleasedDecoder, ReleasedEncoder, SmallDecoder, SmallEncoder
 
 __all__ = [
@@ -65,6 +65,7 @@ __all__ = [
     "RoutedLayer",
     "RoutedState",
     "Routing",
+    "Sampling",
     "SmallDecoder",
     "SmallEncoder",
     "TokenAR",

@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from lib.data.arithmetic_coder import TOTAL
 from lib.data.byte_models import check_alphabet
 
 _BITS = 8
@@ -27,7 +28,6 @@ _EXACT = 1 << 24
 """Up to here float32 holds every integer."""
 _STEPS, _RANGE = 32, 20
 """Log-probabilities in steps of 1/32 bit, down to 20 bits below the most probable symbol."""
-_PRECISION = 14
 
 
 class GRUByteLM(nn.Module):
@@ -208,14 +208,10 @@ class ExactByteLM:
         # Steps of 1/32 bit below the best: units of 2^-16 bits times 2^-11.
         below = logits.neg_().add_(best).mul_(_STEPS / _UNIT**2).add_(0.5).clamp_(max=_STEPS * _RANGE).int()
         weights = self._powers.take(below.long())
-        symbols, total = weights.shape[1], 1 << _PRECISION
+        symbols, total = weights.shape[1], TOTAL
         counts = weights.mul_((total - symbols - 1) / weights.sum(1, keepdim=True)).floor_().add_(1)
         counts.scatter_add_(1, where, total - 1 - counts.sum(1, keepdim=True))
         table = np.empty((len(counts), symbols + 2), dtype=np.int64)
         table[:, 0], table[:, -1] = 0, total
         torch.from_numpy(table[:, 1:-1]).copy_(counts.cumsum_(1))
         return table
-
-    @property
-    def num_parameters(self) -> int:
-        return sum(t.numel() for t in (self._inputs, self._state_weight, self._head, self._head_bias))

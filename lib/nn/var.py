@@ -20,8 +20,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from lib.nn.attention import KVCache
 from lib.nn.multiscale_quantizer import MultiScaleQuantizer
-from lib.nn.vqvae import _load
+from lib.nn.vqvae import load_weights
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,35 @@ class VARConfig:
         return sum(side**2 for side in self.patch_nums)
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """How codes are drawn. Guidance: (1 + t) conditional - t unconditional logits, t rising from 0 at the first step to
+    `guidance` at the last, or constant with ramp=False; top_k, top_p: see `filter_logits`; greedy takes the likeliest.
+    """
+
+    guidance: float = 0.0
+    ramp: bool = True
+    top_k: int = 0
+    top_p: float = 0.0
+    greedy: bool = False
+
+    @property
+    def guided(self) -> bool:
+        """Whether the unconditional logits are needed: the second half of a doubled batch."""
+        return self.guidance != 0
+
+    def pick(
+        self, logits: Float[Tensor, "rows tokens vocab"], progress: float, generator: torch.Generator | None = None
+    ) -> Int[Tensor, "batch tokens"]:
+        """One code a place, independently of each other; `progress` runs from 0 at the first step to 1 at the last."""
+        if self.guided:
+            logits = mix_guidance(logits, self.guidance * (progress if self.ramp else 1.0))
+        if self.greedy:
+            return logits.argmax(-1)
+        probabilities = filter_logits(logits, self.top_k, self.top_p).softmax(-1)
+        return torch.multinomial(probabilities.flatten(0, 1), 1, generator=generator).view(logits.shape[:2])
+
+
 class _Attention(nn.Module):
     def __init__(self, config: VARConfig):
         super().__init__()
@@ -73,7 +103,7 @@ class _Attention(nn.Module):
         self.register_buffer("zero_k_bias", torch.zeros(dim))
         self.proj = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor, mask: Tensor | None, cache: list | None) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None, cache: KVCache | None) -> Tensor:
         bias = torch.cat((self.q_bias, self.zero_k_bias, self.v_bias))
         projected = F.linear(x, self.mat_qkv.weight, bias).unflatten(-1, (3, self.heads, self.head_dim))
         q, k, v = (part.transpose(1, 2) for part in projected.unbind(2))
@@ -82,9 +112,7 @@ class _Attention(nn.Module):
             temperature = self.scale_mul_1H11.clamp(max=math.log(100.0)).exp()
             q, k, scale = F.normalize(q, dim=-1) * temperature, F.normalize(k, dim=-1), 1.0
         if cache is not None:
-            if cache:
-                k, v = torch.cat((cache[0], k), 2), torch.cat((cache[1], v), 2)
-            cache[:] = (k, v)
+            k, v = cache.append(k, v)
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
         return self.proj(mixed.transpose(1, 2).flatten(2))
 
@@ -112,7 +140,7 @@ class _Block(nn.Module):
         elif config.adaln:
             self.ada_lin = nn.Sequential(nn.SiLU(), nn.Linear(dim, 6 * dim))
 
-    def forward(self, x: Tensor, condition: Tensor, mask: Tensor | None, cache: list | None) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor, mask: Tensor | None, cache: KVCache | None) -> Tensor:
         """`condition`: the class's embedding (batch, dim), or its shared projection (batch, 1, 6, dim)."""
         if not self.adaln:
             x = x + self._drop(self.attn(F.layer_norm(x, (self.dim,), eps=1e-6), mask, cache))
@@ -192,7 +220,7 @@ class _Conditioned(nn.Module):
     def _condition(self, labels: Tensor) -> Tensor:
         return self.class_emb(labels)
 
-    def _run(self, x: Tensor, condition: Tensor, mask: Tensor | None, caches: list | None) -> Tensor:
+    def _run(self, x: Tensor, condition: Tensor, mask: Tensor | None, caches: list[KVCache] | None) -> Tensor:
         given = condition
         if self.config.adaln and self.config.shared_adaln:
             given = self.shared_ada_lin(condition).unflatten(-1, (1, 6, self.config.dim))
@@ -234,7 +262,7 @@ class VAR(_Conditioned):
     def from_checkpoint(cls, path: str | Path, config: VARConfig) -> VAR:
         """A released var_d16.pth and its like, read without pickle's code. See `VQVAE.from_checkpoint`."""
         model = cls(config)
-        _load(model, path)
+        load_weights(model, path)
         return model.eval()
 
     def forward(
@@ -255,37 +283,27 @@ class VAR(_Conditioned):
         self,
         labels: Int[Tensor, " batch"],
         quantizer: MultiScaleQuantizer,
+        sampling: Sampling | None = None,
         *,
-        guidance: float = 0.0,
-        ramp: bool = True,
-        top_k: int = 0,
-        top_p: float = 0.0,
-        greedy: bool = False,
         generator: torch.Generator | None = None,
         known: Sequence[Int[Tensor, "batch tokens"]] | None = None,
         keep: Sequence[Bool[Tensor, "batch tokens"]] | None = None,
     ) -> tuple[Float[Tensor, "batch channels side side"], list[Int[Tensor, "batch tokens"]]]:
         """Sample images scale by scale through the key-value cache: (f_hat, the codes of every scale).
 
-        Guidance: (1 + t) conditional - t unconditional logits, t rising from 0 at the first scale to `guidance` at the
-        last, or constant with ramp=False. top_k, top_p: see `filter_logits`. With `known` codes and `keep` (True where
-        a code is given), those codes replace what was sampled: in-painting and editing without training.
+        Draws as `sampling` says. With `known` codes and `keep` (True where a code is given), those codes replace what
+        was sampled: in-painting and editing without training.
         """
-        sides, begin = self.config.patch_nums, 0
-        guided = guidance != 0
-        both = self._doubled(labels) if guided else labels
-        condition = self._condition(both)
-        caches: list[list] = [[] for _ in self.blocks]
+        sampling, sides, begin = sampling or Sampling(), self.config.patch_nums, 0
+        condition = self._condition(self._doubled(labels) if sampling.guided else labels)
+        caches = [KVCache() for _ in self.blocks]
         levels = self.lvl_embed(self.lvl_1L) + self.pos_1LC
         f_hat = condition.new_zeros(len(labels), quantizer.channels, sides[-1], sides[-1])
         rows, chosen = self._start(condition), []
         for scale, side in enumerate(sides):
             end = begin + side**2
             logits = self._run(rows + levels[:, begin:end], condition, None, caches)
-            if guided:
-                share = scale / max(1, len(sides) - 1) if ramp else 1.0
-                logits = mix_guidance(logits, guidance * share)
-            codes = pick(logits, top_k, top_p, greedy, generator)
+            codes = sampling.pick(logits, scale / max(1, len(sides) - 1), generator)
             if known is not None and keep is not None:
                 codes = torch.where(keep[scale], known[scale], codes)
             chosen.append(codes)
@@ -293,7 +311,7 @@ class VAR(_Conditioned):
             f_hat = contribution if not quantizer.residual else f_hat + contribution
             if scale + 1 < len(sides):
                 rows = self.word_embed(quantizer.next_map(f_hat, scale + 1))
-                rows = rows.repeat(2, 1, 1) if guided else rows
+                rows = rows.repeat(2, 1, 1) if sampling.guided else rows
             begin = end
         return f_hat, chosen
 
@@ -301,8 +319,8 @@ class VAR(_Conditioned):
 class TokenAR(_Conditioned):
     """The rival: one code after the other, on the same blocks, with strictly causal attention.
 
-    `length` codes in a row: the raster order of a single scale, or all scales' codes flattened. Codes enter by their
-    codebook vectors where `vectors` gives them (as VAR's do), else by an embedding of their own.
+    `length` codes in a row: the raster order of a single scale, or all scales' codes flattened. Codes enter by an
+    embedding of their own.
     """
 
     def __init__(self, config: VARConfig, length: int):
@@ -327,32 +345,25 @@ class TokenAR(_Conditioned):
     def generate(
         self,
         labels: Int[Tensor, " batch"],
+        sampling: Sampling | None = None,
         *,
-        guidance: float = 0.0,
-        ramp: bool = True,
-        top_k: int = 0,
-        top_p: float = 0.0,
-        greedy: bool = False,
         generator: torch.Generator | None = None,
         known: Int[Tensor, "batch length"] | None = None,
         keep: Bool[Tensor, "batch length"] | None = None,
     ) -> Int[Tensor, "batch length"]:
         """Sample code by code through the key-value cache; arguments as `VAR.generate`'s."""
-        guided = guidance != 0
-        condition = self._condition(self._doubled(labels) if guided else labels)
-        caches: list[list] = [[] for _ in self.blocks]
+        sampling = sampling or Sampling()
+        condition = self._condition(self._doubled(labels) if sampling.guided else labels)
+        caches = [KVCache() for _ in self.blocks]
         row, chosen = condition[:, None], []
         for place in range(self.length):
             logits = self._run(row + self.positions[:, place : place + 1], condition, None, caches)
-            if guided:
-                share = place / max(1, self.length - 1) if ramp else 1.0
-                logits = mix_guidance(logits, guidance * share)
-            code = pick(logits, top_k, top_p, greedy, generator)
+            code = sampling.pick(logits, place / max(1, self.length - 1), generator)
             if known is not None and keep is not None:
                 code = torch.where(keep[:, place : place + 1], known[:, place : place + 1], code)
             chosen.append(code)
             row = self.embed_codes(code)
-            row = row.repeat(2, 1, 1) if guided else row
+            row = row.repeat(2, 1, 1) if sampling.guided else row
         return torch.cat(chosen, 1)
 
 
@@ -376,20 +387,6 @@ def filter_logits(logits: Float[Tensor, "... vocab"], top_k: int = 0, top_p: flo
         outside[..., -1] = False
         logits = logits.masked_fill(outside.scatter(-1, places, outside), float("-inf"))
     return logits
-
-
-def pick(
-    logits: Float[Tensor, "batch tokens vocab"],
-    top_k: int,
-    top_p: float,
-    greedy: bool,
-    generator: torch.Generator | None,
-) -> Int[Tensor, "batch tokens"]:
-    """One code a place, independently of each other: the likeliest, or a draw from what `filter_logits` leaves."""
-    if greedy:
-        return logits.argmax(-1)
-    probabilities = filter_logits(logits, top_k, top_p).softmax(-1)
-    return torch.multinomial(probabilities.flatten(0, 1), 1, generator=generator).view(logits.shape[:2])
 
 
 def keep_masks(

@@ -216,7 +216,7 @@ class VQVAE(nn.Module):
         Raises FileNotFoundError when there is no such file and ValueError when its weights do not fit.
         """
         model = cls.released(**shape)
-        _load(model, path)
+        load_weights(model, path)
         return model.eval()
 
     @torch.no_grad()
@@ -272,7 +272,7 @@ class VQVAE(nn.Module):
         return self.decode(quantized.output), quantized
 
 
-def _load(model: nn.Module, path: str | Path) -> None:
+def load_weights(model: nn.Module, path: str | Path) -> None:
     """Weights of a .pth (read with weights_only) or .safetensors file, strictly."""
     path = Path(path)
     if not path.is_file():

@@ -41,11 +41,11 @@ from lib.nn import (
     JambaLM,
     MixtureOfExperts,
     MultiScaleQuantizer,
+    Sampling,
     SmallDecoder,
     SmallEncoder,
     TokenAR,
     VARConfig,
-    mix_guidance,
 )
 from lib.training import fit, language_modelling_loss
 from lib.workbench.evidence import hardware
@@ -328,7 +328,7 @@ def image_candidates(batch: int) -> dict[str, Callable[[], object]]:
 
     Four blocks of width 96 in all; what is untrained takes as long.
     """
-    sides, labels = (1, 2, 4, 8), torch.arange(batch) % 16
+    sides, labels, guided = (1, 2, 4, 8), torch.arange(batch) % 16, Sampling(guidance=1.5)
     sizes = {"vocab_size": 256, "channels": 16, "width": 96, "num_heads": 4}
     torch.manual_seed(0)
     model = VAR(VARConfig(4, 16, sides, **sizes)).eval()
@@ -345,15 +345,15 @@ def image_candidates(batch: int) -> dict[str, Callable[[], object]]:
         for scale, side in enumerate(sides):
             end += side * side
             x = torch.cat((model._start(condition), model.word_embed(rows)), 1) + positions[:, :end]
-            logits = mix_guidance(model._run(x, condition, mask[:, :, :end, :end], None)[:, -side * side :], 1.5)
-            codes = torch.multinomial(logits.softmax(-1).flatten(0, 1), 1).view(batch, -1)
+            logits = model._run(x, condition, mask[:, :, :end, :end], None)[:, -side * side :]
+            codes = guided.pick(logits, scale / 3)
             f_hat = f_hat + quantizer.contribution(codes, scale)
             if scale + 1 < len(sides):
                 rows = torch.cat((rows, quantizer.next_map(f_hat, scale + 1).repeat(2, 1, 1)), 1)
 
     return {
-        "ours": lambda: model.generate(labels, quantizer, guidance=1.5),
-        "raster": lambda: raster.generate(labels, guidance=1.5),
+        "ours": lambda: model.generate(labels, quantizer, guided),
+        "raster": lambda: raster.generate(labels, guided),
         "without_cache": without_cache,
     }
 

@@ -1,4 +1,4 @@
-"""The n-gram: Witten-Bell by hand, probabilities that sum to one, and the bigram that is already tested."""
+"""The n-gram: Witten-Bell by hand, probabilities that sum to one, short sequences."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from lib.evaluation import NGram, bigram_bits_per_byte
+from lib.evaluation import NGram
 
 
 def by_hand(train, test, vocab, order):
@@ -47,13 +47,6 @@ def test_probabilities_sum_to_one():
     for context in ([1, 2], [5, 5], [0, 3]):
         total = sum(np.exp(-model.nats([np.array([*context, token])])[:, -1]) for token in range(6))
         np.testing.assert_allclose(total, 1)
-
-
-def test_order_two_is_the_byte_bigram_but_for_the_smallest_order():
-    train, text = b"the cat sat on the mat " * 30, b"that cat sat there "
-    model = NGram([np.frombuffer(train, dtype=np.uint8)], 256, order=2)
-    bits = model.nats([np.frombuffer(text, dtype=np.uint8)])[1, 1:].mean() / np.log(2)
-    assert bits == pytest.approx(bigram_bits_per_byte(train, text), rel=1e-9)
 
 
 def test_an_order_that_no_sequence_reaches_falls_back():

@@ -13,6 +13,7 @@ from lib.nn import (
     VAR,
     VQVAE,
     MultiScaleQuantizer,
+    Sampling,
     SmallDecoder,
     SmallEncoder,
     TokenAR,
@@ -188,7 +189,7 @@ def test_logits_loss_and_greedy_codes_are_the_authors(qk_norm):
         torch.testing.assert_close(
             logits[1, 13, -3:], torch.tensor([-0.686389, -0.211443, 0.224097]), atol=1e-4, rtol=0
         )
-    f_hat, sampled = model.generate(labels, quantizer, guidance=1.5, greedy=True)
+    f_hat, sampled = model.generate(labels, quantizer, Sampling(guidance=1.5, greedy=True))
     assert [c.tolist() for c in sampled] == greedy
     assert f_hat.sum().item() == pytest.approx(f_hat_sum, abs=1e-3)
 
@@ -207,7 +208,7 @@ def test_logits_through_the_cache_are_those_of_the_masked_pass(shared, adaln):
     seen = []
     original = model._run
     model._run = lambda *arguments: seen.append(original(*arguments)) or seen[-1]
-    f_hat, forced = model.generate(labels, quantizer, known=codes, keep=everything, greedy=True)
+    f_hat, forced = model.generate(labels, quantizer, Sampling(greedy=True), known=codes, keep=everything)
     torch.testing.assert_close(torch.cat(seen, 1), whole, rtol=1e-4, atol=1e-5)
     assert all(torch.equal(a, b) for a, b in zip(forced, codes, strict=True))
     torch.testing.assert_close(f_hat, quantizer.partial_sums(codes)[-1])
@@ -239,7 +240,7 @@ def test_token_by_token_logits_through_the_cache():
         assert torch.equal(model(labels, changed)[:, :8], whole[:, :8])
     original = model._run
     model._run = lambda *arguments: seen.append(original(*arguments)) or seen[-1]
-    model.generate(labels, known=codes, keep=torch.ones_like(codes, dtype=torch.bool), greedy=True)
+    model.generate(labels, known=codes, keep=torch.ones_like(codes, dtype=torch.bool))
     torch.testing.assert_close(torch.cat(seen, 1), whole, rtol=1e-4, atol=1e-5)
 
 
