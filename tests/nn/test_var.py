@@ -250,7 +250,8 @@ def test_guidance_zero_is_conditional_sampling_and_the_first_scale_is_unguided()
     model, quantizer, labels = VAR(config).eval(), MultiScaleQuantizer(11, 4, (1, 2, 3)), torch.tensor([0, 2, 1])
     torch.nn.init.normal_(model.head.weight)
     draws = [
-        model.generate(labels, quantizer, guidance=g, generator=torch.Generator().manual_seed(5))[1] for g in (0.0, 9.0)
+        model.generate(labels, quantizer, Sampling(g), generator=torch.Generator().manual_seed(5))[1]
+        for g in (0.0, 9.0)
     ]
     assert torch.equal(draws[0][0], draws[1][0]) and not torch.equal(draws[0][2], draws[1][2])
 
