@@ -29,6 +29,8 @@ from lib.data.byte_models import ByteModel, symbols_of
 
 MODES = ("greedy", "delay", "pad")
 _FRAME, _LIMB = 48, 16
+ESCAPE, NO_TEXT = -1, 0
+"""What `parse_windows` gives for a length where a window holds no text."""
 
 
 @dataclass(frozen=True)
@@ -386,9 +388,6 @@ def decode_windows(
         bytes([first >> 8]) if is_literal else texts[place]
         for is_literal, first, place in zip(literal.tolist(), digits[:, 0].tolist(), which.tolist(), strict=True)
     ]
-
-
-ESCAPE, NO_TEXT = -1, 0
 
 
 def parse_windows(

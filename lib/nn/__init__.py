@@ -30,7 +30,7 @@ from lib.nn.generation import generate, sample
 from lib.nn.jamba import JambaConfig, JambaLM
 from lib.nn.language_model import TransformerConfig, TransformerLM
 from lib.nn.mamba import MambaMixer, MambaState
-from lib.nn.multiscale_quantizer import MultiScaleQuantizer, Quantized, phi_owner, usage
+from lib.nn.multiscale_quantizer import MultiScaleQuantizer, Quantized, code_usage, phi_owner
 from lib.nn.norms import RMSNorm
 from lib.nn.positions import apply_rotary, rotary_angles
 from lib.nn.var import VAR, Sampling, TokenAR, VARConfig, filter_logits, keep_masks, mix_guidance
@@ -75,6 +75,7 @@ __all__ = [
     "apply_rotary",
     "attention_flops",
     "block_flops",
+    "code_usage",
     "count_parameters",
     "filter_logits",
     "forward_flops",
@@ -96,5 +97,4 @@ __all__ = [
     "sample",
     "selected_indices",
     "top_k_indices",
-    "usage",
 ]

@@ -234,11 +234,9 @@ class MultiScaleQuantizer(nn.Module):
         centres = points[torch.randperm(len(points), generator=draw)[: self.vocab_size].to(points.device)].clone()
         for _ in range(rounds):
             owner = nearest_code(points, centres)
-            counts = torch.bincount(owner, minlength=len(centres)).clamp(min=1)[:, None]
-            sums = torch.zeros_like(centres).index_add_(0, owner, points)
-            moved = sums / counts
-            empty = torch.bincount(owner, minlength=len(centres)) == 0
-            centres = torch.where(empty[:, None], centres, moved)
+            counts = torch.bincount(owner, minlength=len(centres))[:, None]
+            moved = torch.zeros_like(centres).index_add_(0, owner, points) / counts.clamp(min=1)
+            centres = torch.where(counts == 0, centres, moved)
         self.embedding.weight.copy_(centres)
 
     @torch.no_grad()
@@ -260,7 +258,7 @@ class MultiScaleQuantizer(nn.Module):
         return len(dead)
 
 
-def usage(indices: Sequence[Int[Tensor, "batch tokens"]], vocab_size: int) -> dict[str, list[float] | float]:
+def code_usage(indices: Sequence[Int[Tensor, "batch tokens"]], vocab_size: int) -> dict[str, list[float] | float]:
     """Codes used and perplexity exp(H), per scale and over all: an even use of V codes has the perplexity V."""
     counts = [torch.bincount(codes.flatten().cpu(), minlength=vocab_size).double() for codes in indices]
 

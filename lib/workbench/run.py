@@ -8,7 +8,7 @@ import os
 import random
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import nn
 
 import kernels.dispatch  # noqa: F401 (where there is no GPU, Triton must learn it before PyTorch imports it)
 from lib.workbench.claims import Ledger, read_history, write_record
 from lib.workbench.display import show
 
 if TYPE_CHECKING:
+    from lib.training import History
     from lib.training.cache import Cache
 
 SCALES = ("smoke", "laptop", "gpu")
@@ -85,6 +87,42 @@ class Run:
         from lib.training.cache import Cache
 
         return Cache(self._cache_folder(), enabled=os.environ.get("WORKBENCH_CACHE") != "off")
+
+    def train(
+        self,
+        name: str,
+        model: nn.Module,
+        batches: Callable[[int], Mapping[str, torch.Tensor]],
+        objective: Callable,
+        *,
+        key: Mapping[str, object],
+        check: Callable[[nn.Module], object] | None = None,
+        check_every: int = 0,
+        **options: object,
+    ) -> tuple[History, list]:
+        """Train `model` with `fit(..., **options)`, or take its weights from the cache; it ends in eval mode, in place.
+
+        `key` says what determines the result beside the options: the data, the model's sizes, its seed. `check(model)`
+        is called every `check_every` steps in eval mode; what it gives (numbers, lists) comes back in order.
+        """
+        from lib.training import History, fit
+
+        seen: list = []
+
+        def look(done: int) -> None:
+            if check is not None and check_every and done % check_every == 0:
+                seen.append(check(model.eval()))
+                model.train()
+
+        def build() -> tuple[dict[str, torch.Tensor], dict]:
+            history = fit(model, batches, objective, label=name, on_step=look, **options)
+            return model.state_dict(), {"history": history.to_dict(), "seen": seen}
+
+        label = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
+        weights, info = self.cache.get(f"{self.paper}-{label}", {**key, "check_every": check_every, **options}, build)
+        model.load_state_dict(weights)
+        model.to(self.device).eval()
+        return History.from_dict(info["history"]), info["seen"]
 
     def checkpoint(self, name: str) -> Path:
         """Where an interrupted training of this paper, scale and seed is kept; the folder is made if need be."""

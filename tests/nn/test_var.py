@@ -18,10 +18,10 @@ from lib.nn import (
     SmallEncoder,
     TokenAR,
     VARConfig,
+    code_usage,
     filter_logits,
     keep_masks,
     phi_owner,
-    usage,
 )
 
 
@@ -337,7 +337,7 @@ def test_a_tokenizer_learns_and_its_whole_pyramid_is_better_than_its_top():
     errors = [F.mse_loss(image, images).item() for image in strip]
     assert errors[-1] < 0.5 * before and errors[-1] < errors[0]
     torch.testing.assert_close(vae.reconstruct(images), strip[-1])
-    stats = usage(vae.encode(images), 16)
+    stats = code_usage(vae.encode(images), 16)
     assert stats["used_overall"] >= 6 and 1 <= stats["perplexity_overall"] <= 16
 
 

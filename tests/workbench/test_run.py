@@ -118,6 +118,34 @@ def test_the_cache_moves_to_the_named_folder_and_off_disables_it(tmp_path, monke
     assert not (tmp_path / "data").exists()
 
 
+def test_training_is_taken_from_the_cache_with_its_history_and_checks(tmp_path, monkeypatch):
+    monkeypatch.delenv("WORKBENCH_CACHE", raising=False)
+    run, calls = Run("01-jamba", "smoke", root=tmp_path), []
+
+    def batches(step):
+        calls.append(step)
+        return {"x": torch.full((4, 2), float(step))}
+
+    def train(seed, lr=0.1):
+        torch.manual_seed(0)
+        model = torch.nn.Linear(2, 1)
+        history, seen = run.train(
+            "a line, twice", model, batches, lambda m, b: m(b["x"]).square().mean(), key={"seed": seed},
+            check=lambda m: [m.training, m.weight.sum().item()], check_every=2, steps=5, lr=lr, progress=False,
+        )  # fmt: skip
+        return model, history, seen
+
+    first, history, seen = train(0)
+    assert calls == [0, 1, 2, 3, 4] and len(history) == 5 and len(seen) == 2 and not first.training
+    assert seen[0][0] is False and seen[0][1] != seen[1][1]
+    again, same, looked = train(0)
+    assert len(calls) == 5 and looked == seen and same.records["loss"] == history.records["loss"]
+    assert torch.equal(again.weight, first.weight)
+    train(1)
+    train(0, lr=0.2)
+    assert len(calls) == 15
+
+
 def test_a_file_in_place_of_the_cache_folder_is_named_in_one_sentence(tmp_path, monkeypatch):
     (tmp_path / "occupied").write_text("")
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "occupied"))
