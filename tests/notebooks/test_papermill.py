@@ -23,8 +23,8 @@ def fresh_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKBENCH_CACHE", "off")
 
 
-def executed(notebook: Path, copy: Path) -> Path:
-    wanted = {"scale": "smoke", "seed": 0}
+def executed(notebook: Path, copy: Path, **parameters: object) -> Path:
+    wanted = {"scale": "smoke", "seed": 0, **parameters}
     execute(notebook, copy, {name: wanted[name] for name in parameters_of(notebook) if name in wanted})
     return copy
 
@@ -36,6 +36,12 @@ def test_notebook_runs_with_its_solutions(notebook, tmp_path):
         ledger = read_ledger(copy)
         assert (ledger["paper"], ledger["scale"], ledger["seed"]) == (paper_id(notebook), "smoke", 0)
         assert ledger["claims"]
+
+
+def test_notebook_03_reads_the_generated_text_too(tmp_path):
+    [notebook] = [path for path in COURSE.notebooks() if path.stem == "03_neurally_compressed_text"]
+    assert "text" in parameters_of(notebook)
+    executed(notebook, tmp_path / notebook.name, text="grammar")
 
 
 @each_notebook
