@@ -9,7 +9,7 @@ from lib.data.grammar_text import GrammarText
 from lib.data.mixed_difficulty import CATEGORIES, DifficultyBatch, MixedDifficulty
 from lib.data.mixture import TASKS, Mixture, MixtureBatch, stream
 from lib.data.recall import RecallBatch, RecallTask
-from lib.data.scenes import Scenes, SceneWorld
+from lib.data.scenes import COLOURS, SHAPES, Scenes, SceneWorld, Variety
 from lib.data.tokenizers import BPETokenizer, ByteTokenizer, Tokenizer
 from lib.data.topic_text import TopicBatch, TopicText
 from lib.data.vocabulary import IGNORE, VOCAB_SIZE, SequenceBatch, decode, token_name
@@ -17,7 +17,9 @@ from lib.data.vocabulary import IGNORE, VOCAB_SIZE, SequenceBatch, decode, token
 __all__ = [
     "BPE",
     "CATEGORIES",
+    "COLOURS",
     "IGNORE",
+    "SHAPES",
     "TASKS",
     "VOCAB_SIZE",
     "ArithmeticCode",
@@ -45,6 +47,7 @@ __all__ = [
     "Tokenizer",
     "TopicBatch",
     "TopicText",
+    "Variety",
     "Windows",
     "build_corpus",
     "common_bytes",

@@ -100,6 +100,28 @@ class Scenes:
         return texts
 
 
+@dataclass(frozen=True)
+class Variety:
+    """How much pictures differ within a class: less of it makes small models draw well sooner.
+
+    radius: smallest and largest, in shares of the picture's side (None: by the most objects a picture holds). tilt:
+    the largest rotation either way, in radians. shift: how far a lone object lies from the middle, in shares of the
+    side. plain: one colour behind the objects instead of a blend of two with stripes on half of the pictures.
+    Raises ValueError for a radius, tilt or shift outside of what fits.
+    """
+
+    radius: tuple[float, float] | None = None
+    tilt: float = np.pi
+    shift: float = 6 / 32
+    plain: bool = False
+
+    def __post_init__(self):
+        if self.radius is not None and not 0 < self.radius[0] <= self.radius[1] <= 0.5:
+            raise ValueError(f"radius must be two growing shares of the side up to 0.5, got {self.radius}")
+        if not 0 <= self.tilt <= np.pi or not 0 <= self.shift <= 0.5:
+            raise ValueError(f"tilt must be 0..pi and shift 0..0.5, got {self.tilt} and {self.shift}")
+
+
 _RADII = {1: (5 / 32, 9 / 32), 2: (4 / 32, 6.5 / 32), 3: (3.2 / 32, 5 / 32), 4: (3 / 32, 4.5 / 32)}
 """Smallest and largest radius as shares of the picture's side, by the most objects of a picture."""
 
@@ -107,14 +129,17 @@ _RADII = {1: (5 / 32, 9 / 32), 2: (4 / 32, 6.5 / 32), 3: (3.2 / 32, 5 / 32), 4: 
 class SceneWorld:
     """Draws scenes. `objects` = (least, most) a picture; several never overlap.
 
-    size: side of the pictures in pixels. Raises ValueError for sizes or numbers that do not fit.
+    size: side of the pictures in pixels. variety: how much they differ within a class, as much as the world knows
+    unless told otherwise. Raises ValueError for sizes or numbers that do not fit.
     """
 
-    def __init__(self, seed: int = 0, *, size: int = 32, objects: tuple[int, int] = (1, 1)):
+    def __init__(
+        self, seed: int = 0, *, size: int = 32, objects: tuple[int, int] = (1, 1), variety: Variety | None = None
+    ):
         least, most = objects
         if size < 8 or not 1 <= least <= most <= 4:
             raise ValueError(f"size must be at least 8 pixels and objects 1..4, got {size} and {objects}")
-        self.seed, self.size, self.objects = seed, size, objects
+        self.seed, self.size, self.objects, self.variety = seed, size, objects, variety or Variety()
 
     def draw(self, split: str, count: int, *, start: int = 0, labels: Sequence[int] | None = None) -> Scenes:
         """Pictures number start, start + 1, ... of a split; `labels` fixes the first objects' classes.
@@ -149,8 +174,10 @@ class SceneWorld:
         label = np.concatenate([rng.permutation(full) for _ in range(-(-_BLOCK // full))])[:_BLOCK]
         kind = rng.integers(0, full, rows)
         kind[:, 0] = label
-        radius = rng.uniform(*_RADII[most], rows)
-        margin = 10 / 32 if most == 1 else _RADII[most][1]
+        variety = self.variety
+        smallest, largest = variety.radius or _RADII[most]
+        radius = rng.uniform(smallest, largest, rows)
+        margin = 0.5 - variety.shift if most == 1 else largest
         centre = rng.uniform(margin, 1 - margin, (*rows, 2))
         for _ in range(200):  # draw anew what overlaps; after that, what still does is left out
             clash = _overlaps(centre, radius, there)
@@ -159,9 +186,10 @@ class SceneWorld:
             centre[clash] = rng.uniform(margin, 1 - margin, (int(clash.sum()), 2))
         there &= ~_overlaps(centre, radius, there)
         low, high = rng.uniform(0.2, 0.8, (2, _BLOCK, 1)) + rng.uniform(-0.08, 0.08, (2, _BLOCK, 3))
+        high = low if variety.plain else high
         angle = rng.uniform(0, 2 * np.pi, (_BLOCK, 1))
         stripes = [
-            0.08 * rng.integers(0, 2, (_BLOCK, 1)),
+            0.08 * rng.integers(0, 2, (_BLOCK, 1)) * (not variety.plain),
             rng.uniform(4, 8, (_BLOCK, 1)) * self.size / 32,
             rng.uniform(0, 2 * np.pi, (_BLOCK, 1)),
             rng.integers(0, 2, (_BLOCK, 1)),
@@ -173,7 +201,7 @@ class SceneWorld:
             colour=kind % len(COLOURS),
             centre=centre * self.size,
             radius=radius * self.size,
-            rotation=rng.uniform(0, 2 * np.pi, rows),
+            rotation=rng.uniform(-variety.tilt, variety.tilt, rows),
             hue=rng.uniform(-0.03, 0.03, rows),
             value=rng.uniform(0.75, 1.0, rows),
             background=np.concatenate([low, high, angle, *stripes], axis=1),

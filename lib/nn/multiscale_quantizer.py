@@ -217,27 +217,24 @@ class MultiScaleQuantizer(nn.Module):
 
     @torch.no_grad()
     def start_from(self, f: Float[Tensor, "batch channels side side"], *, rounds: int = 10, seed: int = 0) -> None:
-        """Set the codebook to k-means centres of what the scales will see (ours): a Laplacian pyramid of f.
+        """Set every phi to the identity and the codebook to k-means centres of what each scale will really see (ours).
 
-        Each scale gives the same number of vectors. Without this, codes that are larger than most residuals are never
-        chosen and never move.
+        Scale after scale gets a part of the codebook in proportion to its side, centres of what the scales before it,
+        quantized with their own parts, have left over. Codes of the wrong size are never chosen and never move.
         """
-        draw = torch.Generator().manual_seed(seed)
-        rest, vectors = f.float(), []
-        for scale in range(len(self.patch_nums)):
-            pooled = self.down(rest, scale)
-            vectors.append(pooled.permute(0, 2, 3, 1).reshape(-1, self.channels))
-            rest = rest - F.interpolate(pooled, size=(self.side, self.side), mode="bicubic")
-        share = max(self.vocab_size, min(map(len, vectors)))
-        drawn = [v[torch.randint(len(v), (share,), generator=draw).to(v.device)] for v in vectors]
-        points = torch.cat(drawn)
-        centres = points[torch.randperm(len(points), generator=draw)[: self.vocab_size].to(points.device)].clone()
-        for _ in range(rounds):
-            owner = nearest_code(points, centres)
-            counts = torch.bincount(owner, minlength=len(centres))[:, None]
-            moved = torch.zeros_like(centres).index_add_(0, owner, points) / counts.clamp(min=1)
-            centres = torch.where(counts == 0, centres, moved)
-        self.embedding.weight.copy_(centres)
+        for phi in (part for part in self.modules() if isinstance(part, Phi)):
+            nn.init.dirac_(phi.weight)
+            nn.init.zeros_(phi.bias)
+        parts = [self.vocab_size * side // sum(self.patch_nums) for side in self.patch_nums[:-1]]
+        parts.append(self.vocab_size - sum(parts))
+        rest, begin = f.float(), 0
+        for scale, part in enumerate(parts):
+            rows = self.down(rest if self.residual else f.float(), scale).permute(0, 2, 3, 1).reshape(-1, self.channels)
+            centres = _k_means(rows, part, rounds, seed)
+            self.embedding.weight[begin : begin + part] = centres
+            codes = begin + nearest_code(rows, centres) if part else self.search(rows)
+            rest = rest - self.contribution(codes.view(len(f), -1), scale)
+            begin += part
 
     @torch.no_grad()
     def revive(self, f: Float[Tensor, "batch channels side side"], *, below: float = 0.03, seed: int = 0) -> int:
@@ -256,6 +253,23 @@ class MultiScaleQuantizer(nn.Module):
             self.embedding.weight[dead] = torch.stack(picks)
             self.ema_vocab_hit_SV[:, dead] = self.ema_vocab_hit_SV.mean()
         return len(dead)
+
+
+def _k_means(points: Tensor, count: int, rounds: int, seed: int) -> Tensor:
+    """Lloyd's iterations from `count` random points; with too few points, centres repeat with a little noise."""
+    draw = torch.Generator().manual_seed(seed)
+    chosen = torch.randperm(len(points), generator=draw)[:count]
+    if len(chosen) < count:
+        more = torch.randint(len(points), (count - len(chosen),), generator=draw)
+        chosen = torch.cat((chosen, more))
+    noise = 1e-3 * torch.randn(count, points.shape[1], generator=draw).to(points)
+    centres = points[chosen.to(points.device)] + noise
+    for _ in range(rounds if count else 0):
+        owner = nearest_code(points, centres)
+        hits = torch.bincount(owner, minlength=count)[:, None]
+        sums = torch.zeros_like(centres).index_add_(0, owner, points)
+        centres = torch.where(hits > 0, sums / hits.clamp(min=1), centres)
+    return centres
 
 
 def code_usage(indices: Sequence[Int[Tensor, "batch tokens"]], vocab_size: int) -> dict[str, list[float] | float]:

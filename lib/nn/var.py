@@ -217,10 +217,18 @@ class _Conditioned(nn.Module):
             if config.adaln:
                 self.head_nm.ada_lin[1].weight.mul_(0.5)
 
-    def _condition(self, labels: Tensor) -> Tensor:
+    def condition(self, labels: Int[Tensor, " batch"]) -> Float[Tensor, "batch dim"]:
+        """The class's embedding."""
         return self.class_emb(labels)
 
-    def _run(self, x: Tensor, condition: Tensor, mask: Tensor | None, caches: list[KVCache] | None) -> Tensor:
+    def run_blocks(
+        self,
+        x: Float[Tensor, "batch rows dim"],
+        condition: Float[Tensor, "batch dim"],
+        mask: Tensor | None,
+        caches: list[KVCache] | None,
+    ) -> Float[Tensor, "batch rows vocab"]:
+        """Logits of some rows, each of which sees those that `mask` allows and all that `caches` hold."""
         given = condition
         if self.config.adaln and self.config.shared_adaln:
             given = self.shared_ada_lin(condition).unflatten(-1, (1, 6, self.config.dim))
@@ -269,13 +277,14 @@ class VAR(_Conditioned):
         self, labels: Int[Tensor, " batch"], teacher: Float[Tensor, "batch rest channels"]
     ) -> Float[Tensor, "batch length vocab"]:
         """Logits of all codes of all scales, coarse to fine; row i predicts the code at i itself."""
-        condition = self._condition(self.drop_labels(labels))
-        start = self._start(condition)
+        condition = self.condition(self.drop_labels(labels))
+        start = self.start(condition)
         x = torch.cat((start, self.word_embed(teacher.float())), 1)
         x = x + self.lvl_embed(self.lvl_1L) + self.pos_1LC
-        return self._run(x, condition, self.attn_bias_for_masking, None)
+        return self.run_blocks(x, condition, self.attn_bias_for_masking, None)
 
-    def _start(self, condition: Tensor) -> Tensor:
+    def start(self, condition: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch first dim"]:
+        """The rows of the first scale: the class, and a place."""
         return condition[:, None] + self.pos_start
 
     @torch.inference_mode()
@@ -295,14 +304,14 @@ class VAR(_Conditioned):
         was sampled: in-painting and editing without training.
         """
         sampling, sides, begin = sampling or Sampling(), self.config.patch_nums, 0
-        condition = self._condition(self._doubled(labels) if sampling.guided else labels)
+        condition = self.condition(self._doubled(labels) if sampling.guided else labels)
         caches = [KVCache() for _ in self.blocks]
         levels = self.lvl_embed(self.lvl_1L) + self.pos_1LC
         f_hat = condition.new_zeros(len(labels), quantizer.channels, sides[-1], sides[-1])
-        rows, chosen = self._start(condition), []
+        rows, chosen = self.start(condition), []
         for scale, side in enumerate(sides):
             end = begin + side**2
-            logits = self._run(rows + levels[:, begin:end], condition, None, caches)
+            logits = self.run_blocks(rows + levels[:, begin:end], condition, None, caches)
             codes = sampling.pick(logits, scale / max(1, len(sides) - 1), generator)
             if known is not None and keep is not None:
                 codes = torch.where(keep[scale], known[scale], codes)
@@ -336,10 +345,10 @@ class TokenAR(_Conditioned):
         self, labels: Int[Tensor, " batch"], codes: Int[Tensor, "batch length"]
     ) -> Float[Tensor, "batch length vocab"]:
         """Logits of every code from the class and the codes before it."""
-        condition = self._condition(self.drop_labels(labels))
+        condition = self.condition(self.drop_labels(labels))
         x = torch.cat((condition[:, None], self.embed_codes(codes[:, :-1])), 1) + self.positions
         mask = torch.ones(self.length, self.length, dtype=torch.bool, device=x.device).tril()
-        return self._run(x, condition, mask, None)
+        return self.run_blocks(x, condition, mask, None)
 
     @torch.inference_mode()
     def generate(
@@ -353,11 +362,11 @@ class TokenAR(_Conditioned):
     ) -> Int[Tensor, "batch length"]:
         """Sample code by code through the key-value cache; arguments as `VAR.generate`'s."""
         sampling = sampling or Sampling()
-        condition = self._condition(self._doubled(labels) if sampling.guided else labels)
+        condition = self.condition(self._doubled(labels) if sampling.guided else labels)
         caches = [KVCache() for _ in self.blocks]
         row, chosen = condition[:, None], []
         for place in range(self.length):
-            logits = self._run(row + self.positions[:, place : place + 1], condition, None, caches)
+            logits = self.run_blocks(row + self.positions[:, place : place + 1], condition, None, caches)
             code = sampling.pick(logits, place / max(1, self.length - 1), generator)
             if known is not None and keep is not None:
                 code = torch.where(keep[:, place : place + 1], known[:, place : place + 1], code)

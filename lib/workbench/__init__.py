@@ -12,7 +12,18 @@ if TYPE_CHECKING:
     from lib.workbench.claims import CLAIMS_MIME, Claim, Ledger
     from lib.workbench.exercises import Exercise, exercise
     from lib.workbench.guide import course_map, environment_report
-    from lib.workbench.plots import MODELS, bars, curves, figure, heat_map, house_style, label_axes, model_style, smooth
+    from lib.workbench.plots import (
+        MODELS,
+        bars,
+        curves,
+        figure,
+        heat_map,
+        house_style,
+        label_axes,
+        model_style,
+        pictures,
+        smooth,
+    )
     from lib.workbench.run import SCALES, Run, isolated_randomness, seed_everything
     from lib.workbench.widgets import Exploration, explore
 
@@ -20,7 +31,18 @@ _HOMES = {
     "claims": ("CLAIMS_MIME", "Claim", "Ledger"),
     "exercises": ("Exercise", "exercise"),
     "guide": ("course_map", "environment_report"),
-    "plots": ("MODELS", "bars", "curves", "figure", "heat_map", "house_style", "label_axes", "model_style", "smooth"),
+    "plots": (
+        "MODELS",
+        "bars",
+        "curves",
+        "figure",
+        "heat_map",
+        "house_style",
+        "label_axes",
+        "model_style",
+        "pictures",
+        "smooth",
+    ),
     "run": ("SCALES", "Run", "isolated_randomness", "seed_everything"),
     "widgets": ("Exploration", "explore"),
 }
@@ -47,6 +69,7 @@ __all__ = [
     "isolated_randomness",
     "label_axes",
     "model_style",
+    "pictures",
     "seed_everything",
     "smooth",
 ]

@@ -344,8 +344,8 @@ def image_candidates(batch: int) -> dict[str, Callable[[], object]]:
         positions, mask = model.lvl_embed(model.lvl_1L) + model.pos_1LC, model.attn_bias_for_masking
         for scale, side in enumerate(sides):
             end += side * side
-            x = torch.cat((model._start(condition), model.word_embed(rows)), 1) + positions[:, :end]
-            logits = model._run(x, condition, mask[:, :, :end, :end], None)[:, -side * side :]
+            x = torch.cat((model.start(condition), model.word_embed(rows)), 1) + positions[:, :end]
+            logits = model.run_blocks(x, condition, mask[:, :, :end, :end], None)[:, -side * side :]
             codes = guided.pick(logits, scale / 3)
             f_hat = f_hat + quantizer.contribution(codes, scale)
             if scale + 1 < len(sides):

@@ -255,6 +255,30 @@ def heat_map(
     return image
 
 
+def pictures(ax: Axes, images: Sequence, *, columns: int, title: str, rows: Sequence[str] = ()) -> AxesImage:
+    """Pictures side by side, row after row, on one axis: (count, 3, height, width) in [-1, 1]; `rows` names the rows.
+
+    Raises ValueError for another shape, or when the pictures do not fill the rows.
+    """
+    stack = np.asarray(images, dtype=np.float32)
+    if stack.ndim != 4 or stack.shape[1] != 3 or columns < 1 or len(stack) % columns or not len(stack):
+        raise ValueError(f"images have the shape {stack.shape}; wanted are (rows x {columns}, 3, height, width)")
+    count, _, height, width = stack.shape
+    tiles = np.clip((stack.transpose(0, 2, 3, 1) + 1) / 2, 0, 1)
+    tiles = np.pad(tiles, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=1).reshape(
+        count // columns, columns, height + 2, width + 2, 3
+    )
+    image = ax.imshow(tiles.transpose(0, 2, 1, 3, 4).reshape(-1, columns * (width + 2), 3))
+    ax.set_xticks([])
+    ax.set_yticks([(row + 0.5) * (height + 2) for row in range(len(rows))], list(rows))
+    ax.tick_params(length=0)
+    ax.grid(False)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    label_axes(ax, title, None, None)
+    return image
+
+
 def to_png(fig: Figure, caption: str | None = None) -> bytes:
     """The figure as PNG, with a caption below it in the picture itself; the figure is left as it was.
 

@@ -17,6 +17,8 @@ from html import escape
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lib.workbench.display import show, somebody_watches
 from lib.workbench.run import isolated_randomness
 
@@ -31,7 +33,8 @@ def explore(function: Callable[..., object], /, **controls: object) -> Explorati
     """Show `function(**values)` with one control for each of its arguments.
 
     A control is `(low, high)` or `(low, high, step)` for a slider, a list or a `{label: value}` dict for a choice, a
-    bool for a checkbox, a str for a line of text. It starts at the default of the function's argument, else at the
+    bool for a checkbox, a str for a line of text, a boolean numpy matrix for a grid to paint on (the function gets
+    its rows as tuples of bools). It starts at the default of the function's argument, else at the
     middle of the slider or the first choice. The function returns a matplotlib figure, HTML, or an object with
     `_repr_html_`; it sees random numbers from a fixed seed. `WORKBENCH_WIDGETS=live|still` overrides the detection.
 
@@ -81,6 +84,8 @@ class Exploration:
             if name not in self._controls:
                 raise ValueError(f"{name!r} is not a control; the controls are {', '.join(self._controls)}")
             self._controls[name].check(name, value)
+            if self._controls[name].grid is not None:
+                values[name] = _rows_of(value)
         self._moving = True
         try:
             for name, value in values.items():
@@ -170,12 +175,17 @@ class _Control:
     high: float | None = None
     step: float | None = None
     options: tuple[tuple[str, object], ...] | None = None
+    grid: tuple[int, int] | None = None
 
     def check(self, name: str, value: object) -> None:
         if self.options is not None and not any(value == option for _, option in self.options):
             raise ValueError(f"{name} is {value!r}; allowed are {', '.join(label for label, _ in self.options)}")
         if self.low is not None and (isinstance(value, bool | str) or not self.low <= value <= self.high):
             raise ValueError(f"{name} is {value!r}; allowed is {self.low} to {self.high}")
+        if self.grid is not None:
+            if np.shape(value) != self.grid:
+                raise ValueError(f"{name} has the shape {np.shape(value)}; allowed is {self.grid}")
+            return
         if self.low is None and self.options is None and type(value) is not type(self.initial):
             raise ValueError(f"{name} is {value!r}; allowed is a {type(self.initial).__name__}")
 
@@ -183,6 +193,8 @@ class _Control:
         for label, option in self.options or ():
             if option == value:
                 return label
+        if self.grid is not None:
+            return f"{int(np.sum(value))} of {np.size(value)} painted"
         return f"{value:g}" if isinstance(value, float) else str(value)
 
     def widget(self, name: str, value: object, quick: bool) -> object:
@@ -200,6 +212,8 @@ class _Control:
             whole = all(isinstance(number, int) for number in (self.low, self.high, self.step, value))
             slider = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
             return slider(min=self.low, max=self.high, step=self.step, continuous_update=quick, **look)
+        if self.grid is not None:
+            return _painting(_words(name), value)
         if isinstance(self.initial, bool):
             return ipywidgets.Checkbox(**look)
         return ipywidgets.Text(continuous_update=False, **look)
@@ -217,6 +231,8 @@ def _control(name: str, form: object, default: object) -> _Control:
         control = _Control(default if given else options[0][1], options=options)
     elif isinstance(form, bool | str):
         return _Control(form)
+    elif isinstance(form, np.ndarray) and form.ndim == 2 and form.dtype == bool and form.size:
+        return _Control(_rows_of(form), grid=form.shape)
     elif isinstance(form, tuple) and len(form) in (2, 3) and all(type(number) in (int, float) for number in form):
         low, high = form[:2]
         whole = all(isinstance(number, int) for number in form)
@@ -226,10 +242,50 @@ def _control(name: str, form: object, default: object) -> _Control:
         middle = low + step * int((high - low) / 2 / step)
         control = _Control(default if given else middle, low, high, step)
     else:
-        forms = "(low, high[, step]), a list, a dict, a bool and a str"
+        forms = "(low, high[, step]), a list, a dict, a bool, a str and a boolean matrix"
         raise TypeError(f"{name} is {form!r}; allowed are {forms}")
     control.check(name, control.initial)
     return control
+
+
+def _rows_of(matrix) -> tuple[tuple[bool, ...], ...]:
+    return tuple(tuple(bool(cell) for cell in row) for row in matrix)
+
+
+def _painting(description: str, value: tuple) -> object:
+    """A grid of small toggle buttons with one `value`: rows of bools, dark where painted."""
+    import ipywidgets
+    import traitlets
+
+    class Painting(ipywidgets.VBox):
+        value = traitlets.Tuple()
+
+        def __init__(self) -> None:
+            side = {"width": "22px", "height": "22px", "margin": "0px", "padding": "0px"}
+            self.cells = [[ipywidgets.ToggleButton(value=cell, layout=side) for cell in row] for row in value]
+            buttons = [button for row in self.cells for button in row]
+            layout = {"grid_template_columns": f"repeat({len(value[0])}, 23px)"}
+            grid = ipywidgets.GridBox(buttons, layout=layout)
+            super().__init__([ipywidgets.Label(description), grid], value=value)
+            for button in buttons:
+                self._paint(button)
+                button.observe(self._clicked, names="value")
+
+        @staticmethod
+        def _paint(button) -> None:
+            button.style.button_color = "#333333" if button.value else "#dddddd"
+
+        def _clicked(self, change) -> None:
+            self._paint(change["owner"])
+            self.value = tuple(tuple(button.value for button in row) for row in self.cells)
+
+        @traitlets.observe("value")
+        def _set(self, change) -> None:
+            for row, wanted in zip(self.cells, change["new"], strict=True):
+                for button, cell in zip(row, wanted, strict=True):
+                    button.value = cell
+
+    return Painting()
 
 
 def _rendered(result: object, caption: str | None = None) -> tuple[str, object]:

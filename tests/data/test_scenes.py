@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lib.data.scenes import COLOURS, SHAPES, Scenes, SceneWorld
+from lib.data.scenes import COLOURS, SHAPES, Scenes, SceneWorld, Variety
 
 
 def test_the_same_pictures_everywhere_and_in_any_order():
@@ -14,11 +14,24 @@ def test_the_same_pictures_everywhere_and_in_any_order():
     images = scenes.images()
     assert images.shape == (700, 3, 32, 32) and images.dtype == np.float32
     assert images.min() >= -1 and images.max() <= 1
-    assert images.mean() == pytest.approx(-0.030399061739444733, abs=1e-6)
+    assert images.mean() == pytest.approx(-0.030428119, abs=1e-6)
     assert images[0, :, 0, 0] == pytest.approx((-0.1052352, -0.2787928, -0.0651655), abs=1e-6)
     later = SceneWorld(0).draw("train", 5, start=600)
     np.testing.assert_array_equal(later.images(), images[600:605])
     np.testing.assert_array_equal(scenes[3:9].images(batch=2), images[3:9])
+
+
+def test_less_variety_within_a_class():
+    scenes = SceneWorld(3, variety=Variety(radius=(0.2, 0.3), tilt=0.25, shift=0.1, plain=True)).draw("train", 500)
+    assert np.abs(scenes.rotation).max() <= 0.25 and np.abs(scenes.rotation).max() > 0.24
+    assert 6.4 <= scenes.radius.min() < 6.6 and 9.4 < scenes.radius.max() <= 9.6
+    assert np.abs(scenes.centre - 16).max() <= 3.2 and np.abs(scenes.centre - 16).max() > 3.1
+    corners = scenes.images()[:, :, [0, 0, -1, -1], [0, -1, 0, -1]]
+    assert np.ptp(corners, axis=-1).max() < 1e-6
+    assert SceneWorld(3).draw("train", 500).rotation.min() < -3
+    for wrong in ({"radius": (0.3, 0.2)}, {"radius": (0.1, 0.6)}, {"tilt": 4.0}, {"shift": -0.1}):
+        with pytest.raises(ValueError, match=r"^(radius|tilt) must be "):
+            Variety(**wrong)
 
 
 def test_splits_and_seeds_share_no_picture():

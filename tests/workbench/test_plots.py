@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from lib.workbench import MODELS, bars, curves, figure, heat_map, house_style, label_axes, model_style, smooth
+from lib.workbench import MODELS, bars, curves, figure, heat_map, house_style, label_axes, model_style, pictures, smooth
 from lib.workbench.plots import _OTHERS, to_png
 
 TITLE, X, Y = "The hybrid learns first", "training step (steps)", "loss (nats per token)"
@@ -42,6 +42,18 @@ def test_models_differ_in_colour_and_without_colour():
 def test_the_four_of_the_first_notebook_can_be_read_on_white():
     for name in ("attention", "mamba", "hybrid", "hybrid_moe"):
         assert np.dot(to_rgb(MODELS[name].color), (0.2126, 0.7152, 0.0722)) < 0.7
+
+
+def test_pictures_lie_row_after_row(ax):
+    images = np.full((6, 3, 4, 5), -1.0)
+    images[4, 0] = 1  # the second of the second row is red
+    tiles = pictures(ax, images, columns=3, rows=["a", "b"], title="One of six is red").get_array()
+    assert tiles.shape == (2 * 6, 3 * 7, 3) and tiles[1, 1].tolist() == [0, 0, 0] and tiles[0, 0].tolist() == [1, 1, 1]
+    red = (tiles == [1, 0, 0]).all(-1)
+    assert red.sum() == 20 and red[7:11, 8:13].all()
+    for wrong in (images[:5], images[:, :1], images[0], images[:0]):
+        with pytest.raises(ValueError, match=r"^images have the shape .* wanted are \(rows x 3, 3, height, width\)$"):
+            pictures(ax, wrong, columns=3, title="One of six is red")
 
 
 @pytest.mark.parametrize("label", ["loss", "loss ()", "(nats)", "", "loss (nats) curve"])

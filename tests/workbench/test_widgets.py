@@ -53,6 +53,25 @@ def mode(request, monkeypatch):
     return request.param
 
 
+def test_a_grid_is_painted_on(mode):
+    def painted(hole):
+        return "<b>" + " ".join("".join("#" if cell else "." for cell in row) for row in hole) + "</b>"
+
+    view = explore(painted, hole=np.eye(3, 2, dtype=bool))
+    assert view.result == "<b>#. .# ..</b>" and "2 of 6 painted" in view.bundle["text/plain"]
+    assert view.set(hole=np.ones((3, 2), dtype=bool)) == view.result == "<b>## ## ##</b>"
+    if mode == "live":
+        view.widgets["hole"].cells[2][0].value = False
+        assert view.result == "<b>## ## .#</b>"
+        assert (
+            view.widgets["hole"].cells[2][0].style.button_color != view.widgets["hole"].cells[0][0].style.button_color
+        )
+    with pytest.raises(ValueError, match=r"^hole has the shape \(2, 2\); allowed is \(3, 2\)$"):
+        view.set(hole=np.ones((2, 2), dtype=bool))
+    with pytest.raises(TypeError, match=r"a boolean matrix$"):
+        explore(painted, hole=np.ones((2, 2)))
+
+
 def test_moving_a_control_gives_the_functions_new_result(mode):
     view = explore(described, **CONTROLS)
     assert view.result == "<b>8 4 True x</b>"

@@ -1,0 +1,321 @@
+"""Interventions: the sheet's invariants, where edits land, prompt only, any decoder, save and load."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from lib.nn import (
+    EMBEDDING,
+    INTERVENTIONS,
+    ActivationAddition,
+    ConsReFT,
+    DiReFT,
+    LobiReFT,
+    LoReFT,
+    NoReFT,
+    ReFT,
+    ReFTConfig,
+    TransformerConfig,
+    TransformerLM,
+    edit_positions,
+    generate,
+    intervention_parameters,
+)
+
+CONFIG = ReFTConfig("LoReFT", (EMBEDDING, 0, 1), rank=3, prefix=2, suffix=1)
+
+
+def ours(seed=0):
+    torch.manual_seed(seed)
+    return TransformerLM(TransformerConfig(40, 24, 3, 4, intermediate_size=48, gated=True)).eval()
+
+
+def stirred(reft, seed=0):
+    """Interventions far from the identity."""
+    draw = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in reft.interventions.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=draw))
+    return reft.eval()
+
+
+def test_loreft_overwrites_coordinates_and_nothing_else():
+    torch.manual_seed(0)
+    phi, h = LoReFT(24, 5), torch.randn(7, 24)
+    rows, changed = phi.rows(), phi(h)
+    torch.testing.assert_close(rows @ rows.t(), torch.eye(5), atol=1e-6, rtol=0)
+    torch.testing.assert_close(changed @ rows.t(), phi.source(h), atol=1e-5, rtol=0)
+    outside = (changed - h) - (changed - h) @ rows.t() @ rows
+    assert outside.abs().max() < 1e-5 and (changed - h).abs().max() > 0.1
+    torch.testing.assert_close(LoReFT(24, 5, identity=True)(h), h, atol=1e-6, rtol=0)
+    assert not dict(phi.named_buffers())  # no dim x dim matrix is kept
+    phi.strength = 0.5
+    torch.testing.assert_close(phi(h), (h + changed) / 2, atol=1e-6, rtol=0)
+
+
+def test_rows_stay_orthonormal_while_they_are_trained():
+    torch.manual_seed(0)
+    phi, h, target = LoReFT(16, 4), torch.randn(32, 16), torch.randn(32, 16)
+    optimizer = torch.optim.AdamW(phi.parameters(), lr=0.05)
+    first = F.mse_loss(phi(h), target).item()
+    for _ in range(60):
+        optimizer.zero_grad()
+        F.mse_loss(phi(h), target).backward()
+        optimizer.step()
+    torch.testing.assert_close(phi.rows() @ phi.rows().t(), torch.eye(4), atol=1e-5, rtol=0)
+    assert F.mse_loss(phi(h), target).item() < 0.9 * first
+
+
+def test_gradients_are_the_closed_form():
+    torch.manual_seed(0)
+    phi, h, g = (
+        LoReFT(10, 3).double(),
+        torch.randn(6, 10, dtype=torch.float64, requires_grad=True),
+        torch.randn(6, 10).double(),
+    )
+    (phi(h) * g).sum().backward()
+    rows = phi.rows().detach()
+    v = g @ rows.t()
+    torch.testing.assert_close(h.grad, g + v @ (phi.source.weight - rows).detach())
+    torch.testing.assert_close(phi.source.weight.grad, v.t() @ h.detach())
+    torch.testing.assert_close(phi.source.bias.grad, v.sum(0))
+
+
+@pytest.mark.parametrize("kind", list(INTERVENTIONS))
+def test_every_kind_is_its_formula(kind):
+    torch.manual_seed(1)
+    phi, h = INTERVENTIONS[kind](12, 3), torch.randn(5, 12)
+    with torch.no_grad():
+        for parameter in phi.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    expected = {
+        "LoReFT": lambda: h + (phi.source(h) - h @ phi.rows().t()) @ phi.rows(),
+        "DiReFT": lambda: h + phi.source(h) @ phi.target,
+        "NoReFT": lambda: h + (phi.source(h) - h @ phi.target.t()) @ phi.target,
+        "OrthogonalDiReFT": lambda: h + phi.source(h) @ phi.rows(),
+        "ConsReFT": lambda: h + (phi.constant - h @ phi.rows().t()) @ phi.rows(),
+        "LobiReFT": lambda: h + phi.constant @ phi.rows(),
+        "RED": lambda: phi.scale * h + phi.shift,
+        "ActivationAddition": lambda: h + phi.direction,
+    }
+    torch.testing.assert_close(phi(h), expected[kind](), atol=1e-5, rtol=0)
+    assert phi(h).shape == h.shape
+    with pytest.raises(ValueError, match=r"^rank must be 1..dim = 12, got 13$"):
+        INTERVENTIONS[kind](12, 13)
+
+
+def test_constants_do_not_depend_on_the_input():
+    torch.manual_seed(0)
+    a, b = torch.randn(2, 1, 12)
+    added, set_to = LobiReFT(12, 2), ConsReFT(12, 2)
+    nn.init.ones_(added.constant)
+    torch.testing.assert_close(added.edit(a), added.edit(b))
+    torch.testing.assert_close(set_to(a) @ set_to.rows().t(), set_to(b) @ set_to.rows().t(), atol=1e-6, rtol=0)
+    steer = ActivationAddition(12)
+    steer.direction.copy_(a[0])
+    torch.testing.assert_close(steer(b), a + b)
+
+
+def test_positions_are_disjoint_and_clamped():
+    assert edit_positions(10, 3, 2) == ([0, 1, 2], [8, 9])
+    assert edit_positions(4, 3, 2) == ([0, 1], [2, 3])
+    assert edit_positions(1, 3, 2) == ([], [0])
+    for length in range(1, 21):
+        for prefix, suffix in ((1, 1), (7, 7), (3, 0), (0, 4), (11, 2)):
+            first, last = edit_positions(length, prefix, suffix)
+            assert not set(first) & set(last) and all(0 <= place < length for place in first + last)
+            assert len(first) <= prefix and len(last) <= suffix
+
+
+@pytest.mark.parametrize(
+    ("dim", "config", "count"),
+    [
+        (4096, ReFTConfig("LoReFT", tuple(range(32)), 8, 7, 7), 2_097_408),
+        (5120, ReFTConfig("LoReFT", tuple(range(40)), 8, 7, 7), 3_277_120),
+        (4096, ReFTConfig("LoReFT", (3, 9, 18, 24), 4, 5, 5, tied=False), 262_176),
+        (4096, ReFTConfig("DiReFT", (3, 9, 18, 24), 2, 5, 5, tied=False), 131_088),
+        (768, ReFTConfig("LoReFT", tuple(range(12)), 1, 3, 0), 18_444),
+        (1024, ReFTConfig("NoReFT", tuple(range(24)), 1, 3, 0), 49_176),
+        (4096, ReFTConfig("LoReFT", (15,), 4, 0, 1), 32_772),
+        (4096, ReFTConfig("ConsReFT", (15,), 1, 0, 1), 4_097),
+        (5120, ReFTConfig("ConsReFT", (15,), 1, 0, 1), 5_121),
+        (4096, ReFTConfig("RED", tuple(range(32)), 1, None, None), 262_144),
+    ],
+)
+def test_parameter_counts_of_the_paper(dim, config, count):
+    assert intervention_parameters(dim, config) == count
+
+
+@pytest.mark.parametrize("kind", list(INTERVENTIONS))
+@pytest.mark.parametrize("tied", [True, False])
+def test_counts_are_those_of_the_module(kind, tied):
+    config = ReFTConfig(kind, (EMBEDDING, 2), 3, 2, 1, tied=tied)
+    assert ReFT(ours(), config).num_parameters() == intervention_parameters(24, config)
+
+
+def test_an_edit_reaches_its_positions_later_layers_and_later_tokens_only():
+    model, tokens = ours(), torch.randint(0, 40, (2, 9))
+    plain = model(tokens)
+    for site in (EMBEDDING, 0, 1, 2):
+        reft = stirred(ReFT(ours(), ReFTConfig("LoReFT", (site,), 3, 0, 2)))
+        edited = reft(tokens)
+        torch.testing.assert_close(edited[:, :7], plain[:, :7], atol=1e-6, rtol=0)
+        assert (edited[:, 7:] - plain[:, 7:]).abs().amax(-1).min() > 1e-3
+    torch.testing.assert_close(reft.model(tokens), plain, atol=1e-6, rtol=0)  # without `edits`: the frozen model
+
+
+def test_a_hook_is_the_formula_on_the_residual_stream():
+    model, tokens = ours(), torch.randint(0, 40, (3, 8))
+    reft = stirred(ReFT(model, ReFTConfig("LoReFT", (1,), 3, 2, 1)))
+    phi = reft.interventions[0][0]
+    lengths = torch.tensor([8, 5, 2])
+    with torch.no_grad():
+        x = model.model.embed_tokens(tokens)
+        for index, layer in enumerate(model.model.layers):
+            x = layer(x)
+            if index == 1:
+                for row, places in enumerate(([0, 1, 7], [0, 1, 4], [0, 1])):
+                    x[row, places] = phi(x[row, places])
+        expected = F.linear(model.model.final_layernorm(x), model.output_weight)
+        torch.testing.assert_close(reft(tokens, lengths=lengths), expected, atol=1e-5, rtol=0)
+
+
+def test_untied_groups_edit_their_own_ends():
+    reft = ReFT(ours(), ReFTConfig("LobiReFT", (0,), 1, 2, 1, tied=False))
+    tokens = torch.randint(0, 40, (1, 6))
+    plain = reft(tokens)
+    with torch.no_grad():
+        reft.interventions[0][1].constant.fill_(3.0)  # the suffix's
+    edited = reft(tokens)
+    torch.testing.assert_close(edited[:, :5], plain[:, :5], atol=1e-6, rtol=0)
+    assert (edited[:, 5] - plain[:, 5]).abs().max() > 1e-3
+
+
+def test_generation_edits_the_prompt_once_with_and_without_a_cache():
+    model, reft = ours(), stirred(ReFT(ours(), CONFIG), seed=3)
+    prompt = torch.randint(0, 40, (2, 5))
+    wanted = prompt
+    for _ in range(6):  # without a cache: the whole text anew, the prompt's positions edited
+        logits = reft(wanted, lengths=torch.tensor([5, 5]))
+        wanted = torch.cat((wanted, logits[:, -1:].argmax(-1)), 1)
+    assert torch.equal(reft.generate(prompt, 6), wanted)
+    assert not torch.equal(generate(model, prompt, 6), wanted)
+    one = torch.tensor([[7]])  # a prompt as long as a decoding step
+    wanted = one
+    for _ in range(4):
+        wanted = torch.cat((wanted, reft(wanted, lengths=[1])[:, -1:].argmax(-1)), 1)
+    assert torch.equal(reft.generate(one, 4), wanted)
+
+
+def test_left_padding_moves_the_positions():
+    reft = stirred(ReFT(ours(), CONFIG))
+    prompt = torch.randint(1, 40, (1, 6))
+    padded, mask = F.pad(prompt, (3, 0)), F.pad(torch.ones(1, 6, dtype=torch.bool), (3, 0))
+    shifted = reft(padded, None, mask, lengths=[6], offsets=[3])
+    torch.testing.assert_close(shifted[:, 3:], reft(prompt), atol=1e-4, rtol=0)
+
+
+def test_only_interventions_learn_and_the_model_stays_in_eval_mode():
+    reft = ReFT(ours(), CONFIG).train()
+    before = {name: value.clone() for name, value in reft.model.state_dict().items()}
+    assert reft.interventions.training and not reft.model.training
+    optimizer = torch.optim.AdamW([p for p in reft.parameters() if p.requires_grad], lr=0.01)
+    tokens = torch.randint(0, 40, (8, 7))
+    losses = []
+    for _ in range(25):
+        loss = F.cross_entropy(reft(tokens)[:, -1], torch.full((8,), 11))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]
+    assert all(torch.equal(before[name], value) for name, value in reft.model.state_dict().items())
+
+
+def tiny_decoder(family):
+    import transformers
+
+    torch.manual_seed(0)
+    common = {"vocab_size": 40, "max_position_embeddings": 64}
+    ends = {"bos_token_id": None, "eos_token_id": None}
+    if family == "GPT2":
+        config = transformers.GPT2Config(n_embd=24, n_layer=3, n_head=4, n_positions=64, vocab_size=40, **ends)
+        return transformers.GPT2LMHeadModel(config).eval()
+    make_config, make_model = {
+        "Llama": (transformers.LlamaConfig, transformers.LlamaForCausalLM),
+        "Gemma": (transformers.GemmaConfig, transformers.GemmaForCausalLM),
+    }[family]
+    extra = {"head_dim": 6} if family == "Gemma" else {}
+    config = make_config(
+        hidden_size=24, intermediate_size=48, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2,
+        pad_token_id=None, **common, **ends, **extra,
+    )  # fmt: skip
+    return make_model(config).eval()
+
+
+@pytest.mark.parametrize("family", ["Llama", "GPT2", "Gemma"])
+def test_any_decoder_takes_edits_learns_generates_and_remembers_them(family, tmp_path):
+    model = tiny_decoder(family)
+    tokens = torch.randint(0, 40, (4, 6))
+    plain = model(tokens).logits
+    reft = ReFT(model, CONFIG).train()
+    optimizer = torch.optim.AdamW([p for p in reft.parameters() if p.requires_grad], lr=0.02)
+    loss = F.cross_entropy(reft(tokens).logits[:, -1], torch.full((4,), 3))
+    loss.backward()
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in reft.interventions.parameters())
+    optimizer.step()
+    stirred(reft)
+    edited = reft(tokens).logits
+    assert (edited - plain).abs().max() > 1e-3
+    torch.testing.assert_close(model(tokens).logits, plain, atol=1e-6, rtol=0)
+    wanted = tokens
+    for _ in range(4):
+        wanted = torch.cat((wanted, reft(wanted, lengths=[6] * 4).logits[:, -1:].argmax(-1)), 1)
+    got = reft.generate(tokens, max_new_tokens=4, do_sample=False, attention_mask=torch.ones_like(tokens))
+    assert torch.equal(got, wanted)
+    reft.save(tmp_path)
+    again = ReFT.load(tiny_decoder(family), tmp_path)
+    torch.testing.assert_close(again(tokens).logits, edited, atol=1e-6, rtol=0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["reft.json", "reft.safetensors"]
+
+
+def test_bad_input_gets_one_sentence(tmp_path):
+    tokens = torch.randint(0, 40, (2, 6))
+    for fields, message in (
+        ({"kind": "LoRA"}, r"^kind must be one of LoReFT, .*got 'LoRA'$"),
+        ({"sites": ()}, r"^sites must be different block numbers from -1 on, got \(\)$"),
+        ({"sites": (0, 0)}, r"^sites must be different"),
+        ({"prefix": None}, r"^prefix and suffix must both be numbers"),
+        ({"prefix": 0, "suffix": 0}, r"^prefix and suffix must be at least 0"),
+        ({"prefix": None, "suffix": None, "tied": False}, r"^untied interventions need"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            ReFTConfig(**{"kind": "LoReFT", "sites": (0,), **fields})
+    with pytest.raises(ValueError, match=r"^sites reach block 3; the model has blocks 0 to 2$"):
+        ReFT(ours(), ReFTConfig("LoReFT", (3,)))
+    with pytest.raises(ValueError, match=r"^LinearModel has no list of blocks to edit behind$"):
+        ReFT(type("LinearModel", (nn.Linear,), {})(3, 3), CONFIG)
+    reft = ReFT(ours(), CONFIG)
+    with pytest.raises(ValueError, match=r"^lengths and offsets must have one entry a row \(2\), got 1 and 2$"):
+        reft(tokens, lengths=[6])
+    with pytest.raises(ValueError, match=r"^every prompt must lie within the 6 tokens"):
+        reft(tokens, lengths=[6, 6], offsets=[0, 1])
+    wrong_shape = pytest.raises(ValueError, match=r"^edits were asked for prompts of shape \(2, 6\), got \(4, 6\)$")
+    with wrong_shape, reft.edits((2, 6)):
+        reft.model(tokens.repeat(2, 1))
+    with pytest.raises(FileNotFoundError, match=r"^there is no reft.json in "):
+        ReFT.load(ours(), tmp_path)
+    reft.save(tmp_path)
+    torch.manual_seed(0)
+    wider = TransformerLM(TransformerConfig(40, 32, 3, 4))
+    with pytest.raises(ValueError, match=r"^the interventions do not fit this model: "):
+        ReFT.load(wider, tmp_path)
+
+
+def test_direft_and_noreft_start_quietly():
+    h = torch.randn(3, 12)
+    torch.testing.assert_close(DiReFT(12, 2)(h), h)
+    assert (NoReFT(12, 2)(h) - h).abs().max() < 2
