@@ -47,6 +47,7 @@ from lib.nn.interventions import (
 )
 from lib.nn.jamba import JambaConfig, JambaLM
 from lib.nn.language_model import TransformerConfig, TransformerLM
+from lib.nn.lora import LoRALinear, add_lora, merge_lora
 from lib.nn.mamba import MambaMixer, MambaState
 from lib.nn.multiscale_quantizer import MultiScaleQuantizer, Quantized, code_usage, phi_owner
 from lib.nn.norms import RMSNorm
@@ -78,6 +79,7 @@ __all__ = [
     "JambaConfig",
     "JambaLM",
     "KVCache",
+    "LoRALinear",
     "LoReFT",
     "LobiReFT",
     "MambaMixer",
@@ -103,6 +105,7 @@ __all__ = [
     "TransformerConfig",
     "TransformerLM",
     "VARConfig",
+    "add_lora",
     "apply_rotary",
     "attention_flops",
     "block_flops",
@@ -119,6 +122,7 @@ __all__ = [
     "kv_cache_bytes",
     "linear_flops",
     "load_balancing_loss",
+    "merge_lora",
     "mix_guidance",
     "phi_owner",
     "predictor_loss",

@@ -1,0 +1,92 @@
+"""LoRA and DoRA: equal to peft's on random weights, nothing at first, free once merged."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from lib.nn import LoRALinear, TransformerConfig, TransformerLM, add_lora, merge_lora
+
+
+def model():
+    torch.manual_seed(0)
+    return TransformerLM(TransformerConfig(30, 16, 2, 2, intermediate_size=32)).eval()
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("dora", [True, False])
+def test_a_layer_is_pefts(dora, bias):
+    peft = pytest.importorskip("peft")
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(12, 20, bias=bias))
+    ours = LoRALinear(copy.deepcopy(net[0]), 3, alpha=6, dora=dora)
+    config = peft.LoraConfig(r=3, lora_alpha=6, target_modules=["0"], use_dora=dora, lora_dropout=0.0)
+    theirs = peft.get_peft_model(net, config)
+    layer = theirs.base_model.model[0]
+    with torch.no_grad():
+        for ours_part, theirs_part in ((ours.lora_A, layer.lora_A), (ours.lora_B, layer.lora_B)):
+            theirs_part["default"].weight.copy_(ours_part.normal_())
+        if dora:
+            torch.testing.assert_close(ours.magnitude, layer.lora_magnitude_vector["default"].weight)
+            layer.lora_magnitude_vector["default"].weight.copy_(ours.magnitude.mul_(1.3))
+    x, g = torch.randn(5, 4, 12), torch.randn(5, 4, 20)
+    torch.testing.assert_close(ours(x), theirs(x), atol=1e-5, rtol=0)
+    (ours(x) * g).sum().backward()
+    (theirs(x) * g).sum().backward()
+    torch.testing.assert_close(ours.lora_A.grad, layer.lora_A["default"].weight.grad, atol=1e-4, rtol=1e-5)
+    torch.testing.assert_close(ours.lora_B.grad, layer.lora_B["default"].weight.grad, atol=1e-4, rtol=1e-5)
+    if dora:
+        theirs_grad = layer.lora_magnitude_vector["default"].weight.grad
+        torch.testing.assert_close(ours.magnitude.grad, theirs_grad, atol=1e-4, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dora", [True, False])
+def test_nothing_at_first_then_learned_then_merged(dora):
+    net, tokens = model(), torch.randint(0, 30, (4, 7))
+    plain = net(tokens)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    trained = add_lora(net, ("q_proj", "v_proj"), 2, dora=dora)
+    torch.testing.assert_close(net(tokens), plain, atol=1e-5, rtol=0)
+    per_layer = 2 * (16 * 2 + 2 * 16 + dora * 16)
+    assert sum(p.numel() for p in trained) == 2 * per_layer
+    assert {id(p) for p in trained} == {id(p) for p in net.parameters() if p.requires_grad}
+    optimizer = torch.optim.AdamW(trained, lr=0.05)
+    losses = []
+    for _ in range(30):
+        loss = F.cross_entropy(net(tokens).flatten(0, 1), tokens.flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.8 * losses[0]
+    after = {name.replace(".base.", "."): value for name, value in net.state_dict().items()}
+    assert all(torch.equal(value, after[name]) for name, value in before.items())  # the model itself has not moved
+    adapted = net(tokens)
+    merge_lora(net)
+    assert not any(isinstance(module, LoRALinear) for module in net.modules())
+    assert set(net.state_dict()) == set(before)
+    torch.testing.assert_close(net(tokens), adapted, atol=1e-5, rtol=0)
+
+
+def test_counts_of_the_paper():
+    """LoRA of rank 32 on q, k, v, up and down of LLaMA-7B, and of rank 16 on q and v (ReFT, tables 1 and 3)."""
+
+    def counted(rank, shapes):
+        with torch.device("meta"):
+            layers = [LoRALinear(nn.Linear(inner, outer, bias=False), rank) for inner, outer in shapes]
+        return 32 * sum(p.numel() for layer in layers for p in (layer.lora_A, layer.lora_B))
+
+    attention = (4096, 4096)
+    assert counted(32, [attention] * 3 + [(4096, 11008), (11008, 4096)]) == 56_098_816
+    assert counted(16, [attention] * 2) == 8_388_608
+
+
+def test_bad_input_gets_one_sentence():
+    with pytest.raises(ValueError, match=r"^targets gate name no linear layer of TransformerLM$"):
+        add_lora(model(), ("q_proj", "gate"), 2)
+    with pytest.raises(ValueError, match=r"^rank must be 1..16, the layer's smaller side, got 17$"):
+        add_lora(model(), ("q_proj",), 17)
