@@ -10,6 +10,7 @@ from lib.data.mixed_difficulty import CATEGORIES, DifficultyBatch, MixedDifficul
 from lib.data.mixture import TASKS, Mixture, MixtureBatch, stream
 from lib.data.recall import RecallBatch, RecallTask
 from lib.data.scenes import COLOURS, SHAPES, Scenes, SceneWorld, Variety
+from lib.data.skills import SkillBatch, Skills
 from lib.data.tokenizers import BPETokenizer, ByteTokenizer, Tokenizer
 from lib.data.topic_text import TopicBatch, TopicText
 from lib.data.vocabulary import IGNORE, VOCAB_SIZE, SequenceBatch, decode, token_name
@@ -43,6 +44,8 @@ __all__ = [
     "SceneWorld",
     "Scenes",
     "SequenceBatch",
+    "SkillBatch",
+    "Skills",
     "TextCompressor",
     "Tokenizer",
     "TopicBatch",
