@@ -105,6 +105,43 @@ class Run:
         `key` says what determines the result beside the options: the data, the model's sizes, its seed. `check(model)`
         is called every `check_every` steps in eval mode; what it gives (numbers, lists) comes back in order.
         """
+        label = f"{self.paper}-{_label(name)}"
+        history, info = self._trained(name, label, model, batches, objective, key, check, check_every, None, options)
+        return history, info["seen"]
+
+    def base(
+        self,
+        name: str,
+        model: nn.Module,
+        batches: Callable[[int], Mapping[str, torch.Tensor]],
+        objective: Callable,
+        *,
+        key: Mapping[str, object],
+        gate: Callable[[nn.Module], float],
+        least: float,
+        **options: object,
+    ) -> tuple[History, float]:
+        """A base model that several notebooks adapt: trained once, kept under its own name, and never below its gate.
+
+        Like `train`, but the cached weights are any notebook's that asks for the same `name`, `key` and options.
+        `gate(model)` measures it in eval mode; its value comes back. Raises RuntimeError, and keeps nothing, when it
+        is below `least`: what would be built on such a base means nothing.
+        """
+
+        def demand(reached: float) -> float:
+            if not reached >= least:
+                raise RuntimeError(f"the base {name!r} reaches {reached:.3f} and needs {least:.3f}: train it longer")
+            return reached
+
+        def passed(model: nn.Module) -> float:
+            return demand(float(gate(model.eval())))
+
+        label = f"base-{_label(name)}"
+        history, info = self._trained(name, label, model, batches, objective, key, None, 0, passed, options)
+        return history, demand(info["reached"])  # it may have been stored when less was asked for
+
+    def _trained(self, name, label, model, batches, objective, key, check, check_every, gate, options):
+        """The cached training that `train` and `base` share: (history, what was seen and reached)."""
         from lib.training import History, fit
 
         seen: list = []
@@ -116,13 +153,13 @@ class Run:
 
         def build() -> tuple[dict[str, torch.Tensor], dict]:
             history = fit(model, batches, objective, label=name, on_step=look, **options)
-            return model.state_dict(), {"history": history.to_dict(), "seen": seen}
+            reached = None if gate is None else gate(model)
+            return model.state_dict(), {"history": history.to_dict(), "seen": seen, "reached": reached}
 
-        label = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
-        weights, info = self.cache.get(f"{self.paper}-{label}", {**key, "check_every": check_every, **options}, build)
+        weights, info = self.cache.get(label, {**key, "check_every": check_every, **options}, build)
         model.load_state_dict(weights)
         model.to(self.device).eval()
-        return History.from_dict(info["history"]), info["seen"]
+        return History.from_dict(info["history"]), info
 
     def checkpoint(self, name: str) -> Path:
         """Where an interrupted training of this paper, scale and seed is kept; the folder is made if need be."""
@@ -213,6 +250,10 @@ def isolated_randomness(seed: int = 0) -> Iterator[None]:
         finally:
             random.setstate(python)
             np.random.set_state(numpy_state)
+
+
+def _label(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
 
 
 def _settle(device: torch.device) -> int:

@@ -190,3 +190,35 @@ def test_every_listed_name_can_be_imported():
     assert all(getattr(room, name) is not None for name in room.__all__)
     with pytest.raises(AttributeError, match="has no 'nothing'"):
         _ = room.nothing
+
+
+def test_a_base_is_shared_by_notebooks_and_never_below_its_gate(tmp_path, monkeypatch):
+    monkeypatch.delenv("WORKBENCH_CACHE", raising=False)
+    calls = []
+
+    def batches(step):
+        calls.append(step)
+        return {"x": torch.ones(4, 2)}
+
+    def base(paper, least, steps=4):
+        torch.manual_seed(0)
+        model = torch.nn.Linear(2, 1)
+        history, reached = Run(paper, "smoke", root=tmp_path).base(
+            "skills", model, batches, lambda m, batch: m(batch["x"]).square().mean(), key={"seed": 0},
+            gate=lambda m: 0.5 if not m.training else 0.0, least=least, steps=steps, lr=0.1, progress=False,
+        )  # fmt: skip
+        return model, history, reached
+
+    first, history, reached = base("06-reft", 0.4)
+    assert reached == 0.5 and len(history) == 4 and len(calls) == 4 and not first.training
+    again, _, reached = base("07-octopus-v2", 0.5)
+    assert len(calls) == 4 and reached == 0.5 and torch.equal(again.weight, first.weight)
+    message = r"^the base 'skills' reaches 0.500 and needs 0.900: train it longer$"
+    with pytest.raises(RuntimeError, match=message):
+        base("06-reft", 0.9)
+    with pytest.raises(RuntimeError, match=message):
+        base("06-reft", 0.9, steps=2)
+    assert len(calls) == 6
+    with pytest.raises(RuntimeError, match=message):  # what failed was not kept
+        base("06-reft", 0.9, steps=2)
+    assert len(calls) == 8
