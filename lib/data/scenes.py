@@ -40,13 +40,15 @@ class Scenes:
     hue: Float[np.ndarray, "pictures objects"]
     value: Float[np.ndarray, "pictures objects"]
     background: Float[np.ndarray, "pictures 11"]
+    radii: tuple[float, float] | None = None
+    """Smallest and largest radius of the world, in shares of the side: what `small` and `large` are measured by."""
 
     def __len__(self) -> int:
         return len(self.there)
 
     def __getitem__(self, rows) -> Scenes:
         """Some of the pictures: a slice, a list or a mask."""
-        kept = {name: value[rows] for name, value in vars(self).items() if name != "size"}
+        kept = {name: value[rows] for name, value in vars(self).items() if name not in ("size", "radii")}
         return replace(self, **kept)
 
     @property
@@ -79,7 +81,8 @@ class Scenes:
 
     def describe(self, row: int, index: int, *, sizes: bool = False) -> str:
         """One object in words: `a red disk`, with `sizes` `a small red disk`."""
-        middle = np.mean(_RADII[self.there.shape[1]]) * self.size
+        smallest, largest = self.radii or _RADII[self.there.shape[1]]
+        middle = (smallest + largest) / 2 * self.size
         size = SIZES[int(self.radius[row, index] >= middle)] + " " if sizes else ""
         return f"a {size}{COLOURS[self.colour[row, index]]} {SHAPES[self.shape[row, index]]}"
 
@@ -126,6 +129,10 @@ _RADII = {1: (5 / 32, 9 / 32), 2: (4 / 32, 6.5 / 32), 3: (3.2 / 32, 5 / 32), 4: 
 """Smallest and largest radius as shares of the picture's side, by the most objects of a picture."""
 
 
+_LARGEST = {1: 0.5, 2: 0.24, 3: 0.18, 4: 0.15}
+"""Above these, objects that may not overlap find no room in too many pictures."""
+
+
 class SceneWorld:
     """Draws scenes. `objects` = (least, most) a picture; several never overlap.
 
@@ -139,6 +146,9 @@ class SceneWorld:
         least, most = objects
         if size < 8 or not 1 <= least <= most <= 4:
             raise ValueError(f"size must be at least 8 pixels and objects 1..4, got {size} and {objects}")
+        radius = (variety or Variety()).radius or _RADII[most]
+        if radius[1] > _LARGEST[most]:
+            raise ValueError(f"radius must be at most {_LARGEST[most]:.3f} with {most} objects, got {radius}")
         self.seed, self.size, self.objects, self.variety = seed, size, objects, variety or Variety()
 
     def draw(self, split: str, count: int, *, start: int = 0, labels: Sequence[int] | None = None) -> Scenes:
@@ -156,9 +166,11 @@ class SceneWorld:
         joined = {
             name: np.concatenate([getattr(block, name) for block in blocks])
             for name in vars(blocks[0])
-            if name != "size"
+            if name not in ("size", "radii")
         }
-        scenes = Scenes(self.size, **joined)[start - first * _BLOCK : start - first * _BLOCK + count]
+        scenes = Scenes(self.size, **joined, radii=self.variety.radius)[
+            start - first * _BLOCK : start - first * _BLOCK + count
+        ]
         if labels is not None:
             wanted = np.asarray(labels)
             shape, colour = scenes.shape.copy(), scenes.colour.copy()

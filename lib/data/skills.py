@@ -122,7 +122,7 @@ class Skills:
         rng = np.random.default_rng([self.seed, 1, _split(split)])
         rows = []
         for index, x in enumerate(self._inputs(split, count, rng)):
-            name = task or TASK_NAMES[index % len(TASK_NAMES)]
+            name = TASK_NAMES[index % len(TASK_NAMES)] if task is None else TASK_NAMES[task_token(task) - _FIRST_TASK]
             alphabet = index // len(TASK_NAMES) % STYLES if style is None else style
             rows.append((x, TASKS_OF_SKILL[name](x), alphabet, name, alphabet))
         return self._batch(rows)
@@ -130,9 +130,12 @@ class Skills:
     def suite(
         self, split: str, count: int, rule: Rule, *, task: str | None = None, style: int | None = None
     ) -> SkillBatch:
-        """Examples whose answers follow `rule`, behind the given controls, neutral unless told otherwise."""
+        """Examples whose answers follow `rule`, behind the given controls, neutral unless told otherwise.
+
+        Raises ValueError when the rule gives other than as many symbols as it got, and a style.
+        """
         rng = np.random.default_rng([self.seed, 2, _split(split)])
-        return self._batch([(x, *rule(x), task, style) for x in self._inputs(split, count, rng)])
+        return self._batch([(x, *_answer(rule, x), task, style) for x in self._inputs(split, count, rng)])
 
     def _inputs(self, split: str, count: int, rng: np.random.Generator) -> list[np.ndarray]:
         if count < 1:
@@ -155,6 +158,16 @@ class Skills:
             tokens[index, : len(whole) - 1] = whole[:-1]
             targets[index, len(prompt) - 1 : len(whole) - 1] = whole[len(prompt) :]
         return SkillBatch(tokens, targets, lengths)
+
+
+def _answer(rule: Rule, x: np.ndarray) -> tuple[np.ndarray, int]:
+    """What a rule says, checked: a wrong symbol or style would be a token of something else."""
+    symbols, style = rule(x.copy())
+    symbols = np.asarray(symbols)
+    if symbols.dtype.kind not in "iu" or symbols.shape != x.shape or not ((symbols >= 0) & (symbols < SYMBOLS)).all():
+        raise ValueError(f"the rule must give {len(x)} whole numbers from 0 to {SYMBOLS - 1}, got {symbols.tolist()}")
+    style_token(style)
+    return symbols, style
 
 
 def _name(split: str) -> str:

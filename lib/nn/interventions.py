@@ -10,10 +10,12 @@ the prompt is read, and live on in the key-value cache.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -23,26 +25,31 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 EMBEDDING = -1
-"""The site h(0), the embedding's output; site l >= 0 is the output of block l."""
+"""The site h(0), what the first block reads; site l >= 0 is the output of block l."""
 
 
 class Intervention(nn.Module):
-    """Phi: vectors (..., dim) -> vectors (..., dim). Subclasses give `edit(h)`, what is added to h.
+    """Phi: vectors (..., dim) -> vectors (..., dim), h + edit(h). Subclasses give `edit`.
 
-    `strength` scales the edit, 1 while training.
+    `active` (rank) or (..., rank), zeros and ones: which coordinates of the subspace are edited, for kinds that have
+    one. Raises ValueError for a rank that does not fit.
     """
 
     def __init__(self, dim: int, rank: int):
         super().__init__()
         if not 1 <= rank <= dim:
             raise ValueError(f"rank must be 1..dim = {dim}, got {rank}")
-        self.dim, self.rank, self.strength = dim, rank, 1.0
+        self.dim, self.rank = dim, rank
 
-    def edit(self, h: Float[Tensor, "... dim"]) -> Float[Tensor, "... dim"]:
+    def edit(self, h: Float[Tensor, "... dim"], active: Tensor | None = None) -> Float[Tensor, "... dim"]:
         raise NotImplementedError
 
-    def forward(self, h: Float[Tensor, "... dim"]) -> Float[Tensor, "... dim"]:
-        return h + self.strength * self.edit(h)
+    def forward(self, h: Float[Tensor, "... dim"], active: Tensor | None = None) -> Float[Tensor, "... dim"]:
+        return h + self.edit(h, active)
+
+
+def _masked(coordinates: Tensor, active: Tensor | None) -> Tensor:
+    return coordinates if active is None else coordinates * active
 
 
 class _Orthonormal(nn.Module):
@@ -53,8 +60,9 @@ class _Orthonormal(nn.Module):
     """
 
     def forward(self, matrix: Float[Tensor, "dim rank"]) -> Float[Tensor, "dim rank"]:
-        q, r = torch.linalg.qr(matrix)
-        return q * torch.where(r.diagonal() < 0, -1.0, 1.0).to(q.dtype)
+        exact = matrix if matrix.dtype == torch.float64 else matrix.float()  # there is no QR in half precision
+        q, r = torch.linalg.qr(exact)
+        return (q * torch.where(r.diagonal() < 0, -1.0, 1.0)).to(matrix.dtype)
 
     def right_inverse(self, orthonormal: Float[Tensor, "dim rank"]) -> Float[Tensor, "dim rank"]:
         return orthonormal
@@ -75,7 +83,9 @@ class _Rows(nn.Module):
 class LoReFT(Intervention):
     """h + R^T (W h + b - R h), R R^T = I (equation 2). `identity` starts as W = R, b = 0: at first nothing changes.
 
-    Otherwise W and b start as a linear layer does, the official start: `rank` coordinates become small numbers.
+    Otherwise W and b start as a linear layer does, the official start: `rank` coordinates become small numbers. Groups
+    of coordinates can be trained and used apart with `active`; R's rows stay orthonormal together, so training one
+    group turns the rows behind it a little, here as in the official code.
     """
 
     def __init__(self, dim: int, rank: int, *, identity: bool = False):
@@ -86,12 +96,9 @@ class LoReFT(Intervention):
                 self.source.weight.copy_(self.rows())
                 self.source.bias.zero_()
 
-    def coordinates(self, h: Float[Tensor, "... dim"]) -> Float[Tensor, "... rank"]:
-        """W h + b - R h: how far each coordinate moves."""
-        return F.linear(h, self.source.weight - self.rows(), self.source.bias)
-
-    def edit(self, h: Float[Tensor, "... dim"]) -> Float[Tensor, "... dim"]:
-        return self.coordinates(h) @ self.rows()
+    def edit(self, h: Float[Tensor, "... dim"], active: Tensor | None = None) -> Float[Tensor, "... dim"]:
+        rows = self.rows()
+        return _masked(F.linear(h, self.source.weight - rows, self.source.bias), active) @ rows
 
 
 class DiReFT(Intervention):
@@ -101,8 +108,8 @@ class DiReFT(Intervention):
         super().__init__(dim, rank)
         self.source, self.target = nn.Linear(dim, rank), nn.Parameter(torch.zeros(rank, dim))
 
-    def edit(self, h: Float[Tensor, "... dim"]) -> Float[Tensor, "... dim"]:
-        return self.source(h) @ self.target
+    def edit(self, h: Float[Tensor, "... dim"], active: Tensor | None = None) -> Float[Tensor, "... dim"]:
+        return _masked(self.source(h), active) @ self.target
 
 
 class NoReFT(Intervention):
@@ -113,8 +120,8 @@ class NoReFT(Intervention):
         self.source, self.target = nn.Linear(dim, rank), nn.Parameter(torch.empty(rank, dim))
         nn.init.uniform_(self.target, -1 / math.sqrt(dim), 1 / math.sqrt(dim))
 
-    def edit(self, h: Float[Tensor, "... dim"]) -> Float[Tensor, "... dim"]:
-        return F.linear(h, self.source.weight - self.target, self.source.bias) @ self.target
+    def edit(self, h: Float[Tensor, "... dim"], active: Tensor | None = None) -> Float[Tensor, "... dim"]:
+        return _masked(F.linear(h, self.source.weight - self.target, self.source.bias), active) @ self.target
 
 
 class OrthogonalDiReFT(Intervention):
@@ -124,8 +131,8 @@ class OrthogonalDiReFT(Intervention):
         super().__init__(dim, rank)
         self.rows, self.source = _Rows(dim, rank), nn.Linear(dim, rank)
 
-    def edit(self, h: Float[Tensor, "... dim"]) -> Float[Tensor, "... dim"]:
-        return self.source(h) @ self.rows()
+    def edit(self, h: Float[Tensor, "... dim"], active: Tensor | None = None) -> Float[Tensor, "... dim"]:
+        return _masked(self.source(h), active) @ self.rows()
 
 
 class ConsReFT(Intervention):
@@ -135,9 +142,9 @@ class ConsReFT(Intervention):
         super().__init__(dim, rank)
         self.rows, self.constant = _Rows(dim, rank), nn.Parameter(torch.rand(rank))
 
-    def edit(self, h: Float[Tensor, "... dim"]) -> Float[Tensor, "... dim"]:
+    def edit(self, h: Float[Tensor, "... dim"], active: Tensor | None = None) -> Float[Tensor, "... dim"]:
         rows = self.rows()
-        return (self.constant - F.linear(h, rows)) @ rows
+        return _masked(self.constant - F.linear(h, rows), active) @ rows
 
 
 class LobiReFT(Intervention):
@@ -147,8 +154,8 @@ class LobiReFT(Intervention):
         super().__init__(dim, rank)
         self.rows, self.constant = _Rows(dim, rank), nn.Parameter(torch.zeros(rank))
 
-    def edit(self, h: Float[Tensor, "... dim"]) -> Float[Tensor, "... dim"]:
-        return (self.constant @ self.rows()).expand_as(h)
+    def edit(self, h: Float[Tensor, "... dim"], active: Tensor | None = None) -> Float[Tensor, "... dim"]:
+        return (_masked(self.constant, active) @ self.rows()).expand_as(h)
 
 
 class RED(Intervention):
@@ -158,7 +165,7 @@ class RED(Intervention):
         super().__init__(dim, rank)
         self.scale, self.shift = nn.Parameter(torch.ones(dim)), nn.Parameter(torch.zeros(dim))
 
-    def edit(self, h: Float[Tensor, "... dim"]) -> Float[Tensor, "... dim"]:
+    def edit(self, h: Float[Tensor, "... dim"], active: Tensor | None = None) -> Float[Tensor, "... dim"]:
         return (self.scale - 1) * h + self.shift
 
 
@@ -169,7 +176,7 @@ class ActivationAddition(Intervention):
         super().__init__(dim, rank)
         self.register_buffer("direction", torch.zeros(dim))
 
-    def edit(self, h: Float[Tensor, "... dim"]) -> Float[Tensor, "... dim"]:
+    def edit(self, h: Float[Tensor, "... dim"], active: Tensor | None = None) -> Float[Tensor, "... dim"]:
         return self.direction.to(h).expand_as(h)
 
 
@@ -196,6 +203,7 @@ class ReFTConfig:
     tied: bool = True
 
     def __post_init__(self):
+        object.__setattr__(self, "sites", tuple(int(site) for site in self.sites))
         if self.kind not in INTERVENTIONS:
             raise ValueError(f"kind must be one of {', '.join(INTERVENTIONS)}, got {self.kind!r}")
         if not self.sites or len(set(self.sites)) < len(self.sites) or min(self.sites) < EMBEDDING:
@@ -233,15 +241,13 @@ def intervention_parameters(dim: int, config: ReFTConfig) -> int:
 
 
 class ReFT(nn.Module):
-    """Interventions on a frozen language model.
+    """Interventions on a frozen language model: ours (`DecoderLM`) or a decoder of Hugging Face's.
 
-    model: ours (`DecoderLM`) or a Hugging Face decoder with input embeddings and a list of blocks. Its parameters are
-    frozen; only the interventions' train. Arguments of `forward` are the model's own, with the prompts' extent:
+    The model's parameters are frozen and it stays in eval mode; only the interventions' train. Hooks exist inside a
+    call alone, so several ReFTs can share a model, and copies are copies. Further `options` go to the interventions.
 
-    lengths: prompt tokens of each row, padding not counted (default: all tokens of the call).
-    offsets: where each row's prompt begins: 0 unless it is padded on the left.
-
-    Raises ValueError when no blocks are found or a site does not exist.
+    Where prompts lie is said by `lengths`, prompt tokens of each row without padding, and `offsets`, where each begins
+    (0 unless padded on the left). Raises ValueError when no blocks are found or a site does not exist.
     """
 
     def __init__(self, model: nn.Module, config: ReFTConfig, **options: object):
@@ -249,22 +255,13 @@ class ReFT(nn.Module):
         blocks = decoder_blocks(model)
         if max(config.sites) >= len(blocks):
             raise ValueError(f"sites reach block {max(config.sites)}; the model has blocks 0 to {len(blocks) - 1}")
-        self.model, self.config = model, config
-        for parameter in model.parameters():
-            parameter.requires_grad_(False)
-        embedding = embedding_of(model)
-        dim = embedding.weight.shape[1]
-        make = INTERVENTIONS[config.kind]
+        dim, make = width_of(model), INTERVENTIONS[config.kind]
         self.interventions = nn.ModuleList(
             [nn.ModuleList([make(dim, config.rank, **options) for _ in range(config.groups)]) for _ in config.sites]
         )
-        self.interventions.to(embedding.weight.device)
-        self._where: tuple[tuple[int, int], list[tuple[Tensor, Tensor]]] | None = None
-        self._passes = 0
-        model.register_forward_pre_hook(self._count_pass)
-        for site, group in zip(config.sites, self.interventions, strict=True):
-            target = embedding if site == EMBEDDING else blocks[site]
-            target.register_forward_hook(self._hook(group))
+        self.interventions.to(next(model.parameters()).device)
+        self.model, self.config = model.requires_grad_(False).eval(), config
+        self._now: _Edits | None = None
 
     def train(self, mode: bool = True) -> ReFT:
         """The interventions change mode; the frozen model stays in eval mode."""
@@ -277,30 +274,56 @@ class ReFT(nn.Module):
         return sum(parameter.numel() for parameter in self.interventions.parameters())
 
     @contextmanager
-    def edits(self, shape: tuple[int, int], lengths: Tensor | None = None, offsets: Tensor | None = None):
-        """Inside, the model's first forward pass is edited, over `shape` (batch, length) tokens; later ones are not.
+    def edits(
+        self,
+        width: int,
+        lengths: Sequence[int] | Tensor,
+        offsets: Sequence[int] | Tensor | None = None,
+        *,
+        strength: float = 1.0,
+        active: Bool[Tensor, "... rank"] | None = None,
+    ):
+        """Inside, every pass of the model that reads the prompts, `width` tokens wide, is edited.
 
-        Raises ValueError when that pass has another shape, as with beams.
+        These are the first pass, and later ones that are wider (generation without a cache reads all anew); a pass
+        over what has been generated is not. `strength` scales the edits; `active`, (rank) or (batch, rank), chooses
+        coordinates of the subspace.
         """
-        self._where, self._passes = self._positions(shape, lengths, offsets), 0
+        outer, self._now = self._now, _Edits(self.config, width, lengths, offsets, strength, active)
+        blocks = decoder_blocks(self.model)
+        handles = [blocks[0].register_forward_pre_hook(self._now.count)]
+        for site, group in zip(self.config.sites, self.interventions, strict=True):
+            if site == EMBEDDING:
+                hook = partial(_edit_input, self._now, group)
+                handles.append(blocks[0].register_forward_pre_hook(hook, with_kwargs=True))
+            else:
+                handles.append(blocks[site].register_forward_hook(partial(_edit_output, self._now, group)))
         try:
             yield
         finally:
-            self._where = None
+            self._now = outer
+            for handle in handles:
+                handle.remove()
 
-    def forward(self, tokens: Int[Tensor, "batch length"], *args, lengths=None, offsets=None, **kwargs):
-        """What the model gives with its edits."""
-        with self.edits(tuple(tokens.shape), lengths, offsets):
+    def forward(self, tokens: Int[Tensor, "batch length"] | None = None, *args, lengths, offsets=None, **kwargs):
+        """What the model gives with its edits; `strength` and `active` as in `edits`, the rest is the model's own."""
+        tokens, how = kwargs.pop("input_ids", tokens), _split(kwargs)
+        with self.edits(tokens.shape[1], lengths, offsets, **how):
             return self.model(tokens, *args, **kwargs)
 
     def generate(self, tokens: Int[Tensor, "batch length"], *args, lengths=None, offsets=None, **kwargs) -> Tensor:
-        """Greedy or sampled continuations: the prompt is edited while it is read, then only the cache remembers.
+        """Continuations: the prompt is edited while it is read, then only the cache remembers.
 
-        Further arguments go to the model's own `generate` or, for our models, to `lib.nn.generate`.
+        Where prompts lie is taken from the mask (`attention_mask`, `mask`) unless it is said. Further arguments go to
+        the model's own `generate` or, for our models, to `lib.nn.generate`.
         """
         from lib.nn.generation import generate
 
-        with self.edits(tuple(tokens.shape), lengths, offsets):
+        how, mask = _split(kwargs), kwargs.get("attention_mask", kwargs.get("mask"))
+        if lengths is None:
+            real = torch.ones_like(tokens) if mask is None else mask.long()
+            lengths, offsets = real.sum(1), real.argmax(1)
+        with self.edits(tokens.shape[1], lengths, offsets, **how):
             if hasattr(self.model, "generate"):
                 return self.model.generate(tokens, *args, **kwargs)
             return generate(self.model, tokens, *args, **kwargs)
@@ -318,82 +341,109 @@ class ReFT(nn.Module):
     @classmethod
     def load(cls, model: nn.Module, folder: str | Path) -> ReFT:
         """The saved interventions on `model`. Raises FileNotFoundError, or ValueError when they do not fit it."""
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         folder = Path(folder)
         for name in ("reft.json", "reft.safetensors"):
             if not (folder / name).is_file():
                 raise FileNotFoundError(f"there is no {name} in {folder.name!r}")
-        fields = json.loads((folder / "reft.json").read_text())
-        reft = cls(model, ReFTConfig(**{**fields, "sites": tuple(fields["sites"])}))
+        reft = cls(model, ReFTConfig(**json.loads((folder / "reft.json").read_text())))
         try:
             reft.interventions.load_state_dict(load_file(folder / "reft.safetensors"))
-        except RuntimeError as error:
+        except (RuntimeError, SafetensorError) as error:
             raise ValueError(f"the interventions do not fit this model: {' '.join(str(error).split())[:200]}") from None
         return reft
 
-    def _positions(self, shape, lengths, offsets) -> tuple[tuple[int, int], list[tuple[Tensor, Tensor]]]:
-        """For each group of a site the (rows, columns) that it edits."""
-        batch, width = shape
-        lengths = [width] * batch if lengths is None else [int(n) for n in lengths]
-        offsets = [0] * batch if offsets is None else [int(n) for n in offsets]
-        if len(lengths) != batch or len(offsets) != batch:
-            raise ValueError(
-                f"lengths and offsets must have one entry a row ({batch}), got {len(lengths)} and {len(offsets)}"
-            )
+
+class _Edits:
+    """Where and how much one call edits, and how often the model has been read in it."""
+
+    def __init__(self, config: ReFTConfig, width: int, lengths, offsets, strength: float, active: Tensor | None):
+        lengths = lengths.tolist() if isinstance(lengths, Tensor) else list(lengths)
+        offsets = [0] * len(lengths) if offsets is None else offsets
+        offsets = offsets.tolist() if isinstance(offsets, Tensor) else list(offsets)
+        if len(offsets) != len(lengths):
+            raise ValueError(f"offsets must have one entry a row, as lengths ({len(lengths)}), got {len(offsets)}")
         if any(n < 1 or o < 0 or n + o > width for n, o in zip(lengths, offsets, strict=True)):
-            raise ValueError(f"every prompt must lie within the {width} tokens and hold at least one")
-        found: list[list[tuple[int, int]]] = [[] for _ in range(self.config.groups)]
+            raise ValueError(f"every prompt must hold a token and lie within the {width} tokens")
+        self.batch, self.width, self.strength, self.active, self.passes = len(lengths), width, strength, active, 0
+        found: list[list[tuple[int, int]]] = [[] for _ in range(config.groups)]
         for row, (length, offset) in enumerate(zip(lengths, offsets, strict=True)):
-            if self.config.prefix is None:
-                parts = [list(range(length)), []]
+            if config.prefix is None:
+                parts = (range(length), ())
             else:
-                parts = list(edit_positions(length, self.config.prefix, self.config.suffix))
+                parts = edit_positions(length, config.prefix, config.suffix)
             for index, part in enumerate(parts):
-                found[index if self.config.groups == 2 else 0].extend((row, offset + place) for place in part)
-        device = next(self.interventions.parameters(), torch.empty(0)).device
-        indices = [torch.tensor(pairs, dtype=torch.long).view(-1, 2).to(device) for pairs in found]
-        return shape, [(pairs[:, 0], pairs[:, 1]) for pairs in indices]
+                found[index if config.groups == 2 else 0].extend((row, offset + place) for place in part)
+        self.places = [torch.tensor(pairs, dtype=torch.long).view(-1, 2) for pairs in found]
 
-    def _count_pass(self, module, inputs) -> None:
-        self._passes += 1
+    def count(self, module: nn.Module, inputs: tuple) -> None:
+        self.passes += 1
 
-    def _hook(self, group: nn.ModuleList):
-        def edit(module, inputs, output):
-            if self._where is None or self._passes > 1:
-                return None  # a pass outside of `edits`, or a token that is being generated
-            changed = hidden = output[0] if isinstance(output, tuple) else output
-            if tuple(hidden.shape[:2]) != self._where[0]:
-                raise ValueError(
-                    f"edits were asked for prompts of shape {self._where[0]}, got {tuple(hidden.shape[:2])}"
-                )
-            for intervention, (rows, columns) in zip(group, self._where[1], strict=True):
-                if len(rows):
-                    new = intervention(hidden[rows, columns].to(_dtype(intervention))).to(hidden.dtype)
-                    changed = changed.index_put((rows, columns), new)
-            return (changed, *output[1:]) if isinstance(output, tuple) else changed
+    def apply(self, group: nn.ModuleList, hidden: Float[Tensor, "batch length dim"]) -> Tensor:
+        if self.passes > 1 and hidden.shape[1] <= self.width:
+            return hidden  # what has been generated, with the prompt in the cache
+        copies, left = divmod(hidden.shape[0], self.batch)
+        if left or hidden.shape[1] < self.width:
+            wanted, got = (self.batch, self.width), tuple(hidden.shape[:2])
+            raise ValueError(f"edits were asked for prompts of shape {wanted}, the model reads {got}")
+        changed = hidden
+        for intervention, places in zip(group, self.places, strict=True):
+            if not len(places):
+                continue
+            rows, columns = places.to(hidden.device).unbind(1)
+            active = self.active
+            if active is not None:
+                active = active.to(hidden.device)
+                active = (active[rows] if active.ndim == 2 else active).to(_dtype(intervention))
+            if copies > 1:  # beams and samples of one prompt lie side by side
+                rows = (rows[:, None] * copies + torch.arange(copies, device=rows.device)).flatten()
+                columns = columns.repeat_interleave(copies)
+                active = active.repeat_interleave(copies, 0) if active is not None and active.ndim == 2 else active
+            h = hidden[rows, columns]
+            new = h + (self.strength * intervention.edit(h.to(_dtype(intervention)), active)).to(h.dtype)
+            changed = changed.index_put((rows, columns), new)
+        return changed
 
-        return edit
+
+def _edit_output(edits: _Edits, group: nn.ModuleList, module: nn.Module, inputs: tuple, output):
+    if isinstance(output, tuple):
+        return (edits.apply(group, output[0]), *output[1:])
+    return edits.apply(group, output)
+
+
+def _edit_input(edits: _Edits, group: nn.ModuleList, module: nn.Module, inputs: tuple, kwargs: dict):
+    if inputs:
+        return (edits.apply(group, inputs[0]), *inputs[1:]), kwargs
+    return inputs, {**kwargs, "hidden_states": edits.apply(group, kwargs["hidden_states"])}
+
+
+def _split(kwargs: dict) -> dict:
+    """Takes what is meant for `edits` out of a call's arguments."""
+    return {name: kwargs.pop(name) for name in ("strength", "active") if name in kwargs}
 
 
 def _dtype(intervention: nn.Module) -> torch.dtype:
-    return next(intervention.parameters(), torch.empty(0)).dtype
+    held = next(itertools.chain(intervention.parameters(), intervention.buffers()), None)
+    return torch.float32 if held is None else held.dtype
 
 
 def decoder_blocks(model: nn.Module) -> nn.ModuleList:
-    """The list of a decoder's blocks: the longest ModuleList of modules of one class. Raises ValueError without one."""
-    lists = [
-        part
-        for part in model.modules()
-        if isinstance(part, nn.ModuleList) and len(part) and not isinstance(part[0], Intervention | nn.ModuleList)
-    ]
+    """The decoder's blocks: of all lists of modules the one with the most parameters.
+
+    Raises ValueError for a model without one.
+    """
+    lists = [part for part in model.modules() if isinstance(part, nn.ModuleList) and len(part)]
     if not lists:
         raise ValueError(f"{type(model).__name__} has no list of blocks to edit behind")
     return max(lists, key=lambda part: sum(p.numel() for p in part.parameters()))
 
 
-def embedding_of(model: nn.Module) -> nn.Embedding:
-    """The token embedding."""
-    if hasattr(model, "get_input_embeddings"):
-        return model.get_input_embeddings()
-    return model.model.embed_tokens
+def width_of(model: nn.Module) -> int:
+    """The residual stream's width, from the configuration. Raises ValueError when it does not say."""
+    config = getattr(model, "config", None)
+    for name in ("hidden_size", "n_embd", "d_model", "dim"):
+        if isinstance(width := getattr(config, name, None), int):
+            return width
+    raise ValueError(f"the configuration of {type(model).__name__} does not say how wide its residual stream is")

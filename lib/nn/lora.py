@@ -8,6 +8,7 @@ The norm is over the inputs, one for each output, and carries no gradient, as in
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable
 
@@ -29,56 +30,74 @@ class LoRALinear(nn.Module):
             smallest = min(base.in_features, base.out_features)
             raise ValueError(f"rank must be 1..{smallest}, the layer's smaller side, got {rank}")
         self.base, self.rank = base.requires_grad_(False), rank
+        self.in_features, self.out_features = base.in_features, base.out_features
         self.scale = (rank if alpha is None else alpha) / rank
-        place = {"device": base.weight.device, "dtype": base.weight.dtype}
+        exact = torch.promote_types(base.weight.dtype, torch.float32)  # small steps would be lost in bfloat16
+        place = {"device": base.weight.device, "dtype": exact}
         self.lora_A = nn.Parameter(torch.empty(rank, base.in_features, **place))
         self.lora_B = nn.Parameter(torch.zeros(base.out_features, rank, **place))
         nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))
-        self.magnitude = nn.Parameter(base.weight.norm(dim=1)) if dora else None
+        self.magnitude = nn.Parameter(base.weight.to(exact).norm(dim=1)) if dora else None
 
     def forward(self, x: Float[Tensor, "... inner"]) -> Float[Tensor, "... outer"]:
-        change = self.scale * F.linear(F.linear(x, self.lora_A), self.lora_B)
+        exact = x.to(self.lora_A.dtype)
+        change = self.scale * F.linear(F.linear(exact, self.lora_A), self.lora_B)
         if self.magnitude is None:
-            return self.base(x) + change
+            return self.base(x) + change.to(x.dtype)
         direction = F.linear(x, self.base.weight) + change
-        y = direction * (self.magnitude / self._norm())
+        y = (direction * (self.magnitude / self._norm())).to(x.dtype)
         return y if self.base.bias is None else y + self.base.bias
 
-    def merged(self) -> nn.Linear:
-        """One linear layer with the same output: LoRA costs nothing once it is merged."""
+    @property
+    def weight(self) -> Float[Tensor, "outer inner"]:
+        """The weight in force, for callers that multiply by it themselves."""
         weight = self.base.weight + self.scale * self.lora_B @ self.lora_A
         if self.magnitude is not None:
             weight = weight * (self.magnitude / self._norm())[:, None]
-        layer = nn.Linear(self.base.in_features, self.base.out_features, bias=self.base.bias is not None).to(weight)
-        with torch.no_grad():
-            layer.weight.copy_(weight)
-            if self.base.bias is not None:
-                layer.bias.copy_(self.base.bias)
+        return weight.to(self.base.weight.dtype)
+
+    @property
+    def bias(self) -> Float[Tensor, " outer"] | None:
+        return self.base.bias
+
+    @torch.no_grad()
+    def merged(self) -> nn.Linear:
+        """One frozen linear layer with the same output: LoRA costs nothing once it is merged."""
+        layer = copy.deepcopy(self.base)
+        layer.weight.copy_(self.weight)
         return layer
 
+    @torch.no_grad()
     def _norm(self) -> Float[Tensor, " outer"]:
-        return (self.base.weight + self.scale * self.lora_B @ self.lora_A).norm(dim=1).detach()
+        return (self.base.weight + self.scale * self.lora_B @ self.lora_A).norm(dim=1)
 
 
 def add_lora(
     model: nn.Module, targets: Iterable[str], rank: int, *, alpha: float | None = None, dora: bool = False
 ) -> list[nn.Parameter]:
-    """Freeze `model`, put a LoRALinear in place of every linear layer whose name ends in one of `targets`, in place.
+    """Freeze `model` and put a LoRALinear in place of every linear layer whose name is or ends in `.target`, in place.
 
-    Returns what is left to train. Raises ValueError when a target names no linear layer.
+    Returns what is left to train. Raises ValueError, with the model as it was, when a target names no linear layer or
+    the rank does not fit one.
     """
     targets = tuple(targets)
-    for parameter in model.parameters():
-        parameter.requires_grad_(False)
-    found = [
-        (name, module)
+
+    def named(name: str, target: str) -> bool:
+        return name == target or name.endswith("." + target)
+
+    found = {
+        name: module
         for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and name.endswith(targets)
-    ]
-    if missing := [target for target in targets if not any(name.endswith(target) for name, _ in found)]:
+        if isinstance(module, nn.Linear) and any(named(name, target) for target in targets)
+    }
+    if missing := [target for target in targets if not any(named(name, target) for name in found)]:
         raise ValueError(f"targets {', '.join(missing)} name no linear layer of {type(model).__name__}")
+    smallest = min(min(layer.in_features, layer.out_features) for layer in found.values())
+    if not 1 <= rank <= smallest:
+        raise ValueError(f"rank must be 1..{smallest}, the smallest side of the layers, got {rank}")
+    model.requires_grad_(False)
     trained: list[nn.Parameter] = []
-    for name, module in found:
+    for name, module in found.items():
         adapted = LoRALinear(module, rank, alpha=alpha, dora=dora)
         parent, _, child = name.rpartition(".")
         setattr(model.get_submodule(parent), child, adapted)

@@ -217,7 +217,7 @@ class MultiScaleQuantizer(nn.Module):
 
     @torch.no_grad()
     def start_from(self, f: Float[Tensor, "batch channels side side"], *, rounds: int = 10, seed: int = 0) -> None:
-        """Set every phi to the identity and the codebook to k-means centres of what each scale will really see (ours).
+        """Set every phi to the identity and the codebook to k-means centres of what each scale will see (ours).
 
         Scale after scale gets a part of the codebook in proportion to its side, centres of what the scales before it,
         quantized with their own parts, have left over. Codes of the wrong size are never chosen and never move.
@@ -232,8 +232,9 @@ class MultiScaleQuantizer(nn.Module):
             rows = self.down(rest if self.residual else f.float(), scale).permute(0, 2, 3, 1).reshape(-1, self.channels)
             centres = _k_means(rows, part, rounds, seed)
             self.embedding.weight[begin : begin + part] = centres
-            codes = begin + nearest_code(rows, centres) if part else self.search(rows)
-            rest = rest - self.contribution(codes.view(len(f), -1), scale)
+            if part:
+                codes = begin + nearest_code(rows, centres)
+                rest = rest - self.contribution(codes.view(len(f), -1), scale)
             begin += part
 
     @torch.no_grad()

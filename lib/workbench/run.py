@@ -128,21 +128,21 @@ class Run:
         is below `least`: what would be built on such a base means nothing.
         """
 
-        def demand(reached: float) -> float:
+        def passed(model: nn.Module) -> float:
+            with isolated_randomness(), torch.no_grad():
+                reached = float(gate(model.eval()))
             if not reached >= least:
                 raise RuntimeError(f"the base {name!r} reaches {reached:.3f} and needs {least:.3f}: train it longer")
             return reached
 
-        def passed(model: nn.Module) -> float:
-            return demand(float(gate(model.eval())))
-
         label = f"base-{_label(name)}"
-        history, info = self._trained(name, label, model, batches, objective, key, None, 0, passed, options)
-        return history, demand(info["reached"])  # it may have been stored when less was asked for
+        history, _ = self._trained(name, label, model, batches, objective, key, None, 0, passed, options)
+        return history, passed(model)
 
     def _trained(self, name, label, model, batches, objective, key, check, check_every, gate, options):
-        """The cached training that `train` and `base` share: (history, what was seen and reached)."""
+        """The cached training that `train` and `base` share: (history, what was seen)."""
         from lib.training import History, fit
+        from lib.training.checkpoint import digest
 
         seen: list = []
 
@@ -153,10 +153,14 @@ class Run:
 
         def build() -> tuple[dict[str, torch.Tensor], dict]:
             history = fit(model, batches, objective, label=name, on_step=look, **options)
-            reached = None if gate is None else gate(model)
-            return model.state_dict(), {"history": history.to_dict(), "seen": seen, "reached": reached}
+            if gate is not None:
+                gate(model)
+            return model.state_dict(), {"history": history.to_dict(), "seen": seen}
 
-        weights, info = self.cache.get(label, {**key, "check_every": check_every, **options}, build)
+        silent = ("progress", "checkpoint", "checkpoint_every")  # they change nothing in the result
+        settings = {option: value for option, value in options.items() if option not in silent}
+        whole = {"name": name, "key": dict(key), "start": digest(model.state_dict()), "check_every": check_every}
+        weights, info = self.cache.get(label, {**whole, "options": settings}, build)
         model.load_state_dict(weights)
         model.to(self.device).eval()
         return History.from_dict(info["history"]), info

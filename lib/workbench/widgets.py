@@ -232,7 +232,7 @@ def _control(name: str, form: object, default: object) -> _Control:
     elif isinstance(form, bool | str):
         return _Control(form)
     elif isinstance(form, np.ndarray) and form.ndim == 2 and form.dtype == bool and form.size:
-        return _Control(_rows_of(form), grid=form.shape)
+        control = _Control(_rows_of(default if given else form), grid=form.shape)
     elif isinstance(form, tuple) and len(form) in (2, 3) and all(type(number) in (int, float) for number in form):
         low, high = form[:2]
         whole = all(isinstance(number, int) for number in form)
@@ -261,6 +261,7 @@ def _painting(description: str, value: tuple) -> object:
         value = traitlets.Tuple()
 
         def __init__(self) -> None:
+            self.setting = False
             side = {"width": "22px", "height": "22px", "margin": "0px", "padding": "0px"}
             self.cells = [[ipywidgets.ToggleButton(value=cell, layout=side) for cell in row] for row in value]
             buttons = [button for row in self.cells for button in row]
@@ -277,13 +278,17 @@ def _painting(description: str, value: tuple) -> object:
 
         def _clicked(self, change) -> None:
             self._paint(change["owner"])
+            if self.setting:
+                return
             self.value = tuple(tuple(button.value for button in row) for row in self.cells)
 
         @traitlets.observe("value")
         def _set(self, change) -> None:
+            self.setting = True  # the buttons follow; the function is called once
             for row, wanted in zip(self.cells, change["new"], strict=True):
                 for button, cell in zip(row, wanted, strict=True):
                     button.value = cell
+            self.setting = False
 
     return Painting()
 

@@ -62,6 +62,8 @@ def test_pretraining_hides_each_control_now_and_then_but_never_the_answer():
     batch = Skills(1).pretraining(2000, 3)
     tasks, styles = batch.tokens[:, 1], batch.tokens[:, 2]
     assert abs((tasks == NEUTRAL_TASK).mean() - 0.3) < 0.05 and abs((styles == NEUTRAL_STYLE).mean() - 0.3) < 0.05
+    both = ((tasks == NEUTRAL_TASK) & (styles == NEUTRAL_STYLE)).mean()
+    assert abs(both - 0.09) < 0.03  # independently of each other
     styles_used = set()
     for row in np.flatnonzero((tasks == NEUTRAL_TASK) & (styles == NEUTRAL_STYLE)):
         _, _, x, y = read(batch, row)
@@ -83,6 +85,8 @@ def test_a_suite_follows_its_rule_behind_neutral_controls():
         task, style, x, y = read(batch, row)
         assert (task, style) == (NEUTRAL_TASK, NEUTRAL_STYLE)
         assert y.tolist() == symbol_token(rule(x)[0], 1).tolist()
+    others = [Skills(seed).suite(split, 60, rule).digest() for seed, split in ((2, "train"), (3, "dev"), (2, "dev"))]
+    assert len(set(others)) == 3 and others[2] == batch.digest()
     shown = Skills(2).suite("dev", 5, rule, task="sort", style=1)
     assert set(shown.tokens[:, 1]) == {task_token("sort")} and set(shown.tokens[:, 2]) == {style_token(1)}
 
@@ -111,6 +115,19 @@ def test_names_and_bad_input():
         Skills().explicit("valid", 3)
     with pytest.raises(ValueError, match=r"^lengths must grow from 1"):
         Skills(lengths=(5, 4))
+    with pytest.raises(ValueError, match=r"^task must be one of copy"):
+        Skills().explicit("dev", 3, task="add")
+    for wrong in (lambda x: (x + 1, 0), lambda x: (x / 2, 0), lambda x: (x[:2], 0)):
+        with pytest.raises(ValueError, match=r"^the rule must give \d whole numbers from 0 to 15, got \["):
+            Skills().suite("dev", 50, wrong)
+    with pytest.raises(ValueError, match=r"^style must be 0..1 or None, got 2$"):
+        Skills().suite("dev", 3, lambda x: (x, 2))
+
+    def in_place(x):
+        x.sort()
+        return x, 0
+
+    assert (np.diff(Skills().suite("dev", 1, in_place).tokens[0, 3:7]) < 0).any()  # the prompt is as it was
     with pytest.raises(ValueError, match=r"^count must be at least 1, got 0$"):
         Skills().explicit("dev", 0)
     with pytest.raises(ValueError, match=r"^token must be in 0..45, got 46$"):

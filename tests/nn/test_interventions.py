@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,12 +12,12 @@ from torch import nn
 from lib.nn import (
     EMBEDDING,
     INTERVENTIONS,
+    RED,
     ActivationAddition,
     ConsReFT,
     DiReFT,
     LobiReFT,
     LoReFT,
-    NoReFT,
     ReFT,
     ReFTConfig,
     TransformerConfig,
@@ -42,6 +44,12 @@ def stirred(reft, seed=0):
     return reft.eval()
 
 
+def read(reft, tokens, **options):
+    """The edited logits of prompts without padding."""
+    out = reft(tokens, lengths=[tokens.shape[1]] * len(tokens), **options)
+    return out if isinstance(out, torch.Tensor) else out.logits
+
+
 def test_loreft_overwrites_coordinates_and_nothing_else():
     torch.manual_seed(0)
     phi, h = LoReFT(24, 5), torch.randn(7, 24)
@@ -52,8 +60,17 @@ def test_loreft_overwrites_coordinates_and_nothing_else():
     assert outside.abs().max() < 1e-5 and (changed - h).abs().max() > 0.1
     torch.testing.assert_close(LoReFT(24, 5, identity=True)(h), h, atol=1e-6, rtol=0)
     assert not dict(phi.named_buffers())  # no dim x dim matrix is kept
-    phi.strength = 0.5
-    torch.testing.assert_close(phi(h), (h + changed) / 2, atol=1e-6, rtol=0)
+    half = phi(h, torch.tensor([1.0, 1, 0, 0, 0]))
+    torch.testing.assert_close((half @ rows.t())[:, :2], phi.source(h)[:, :2], atol=1e-5, rtol=0)
+    torch.testing.assert_close((half @ rows.t())[:, 2:], (h @ rows.t())[:, 2:], atol=1e-5, rtol=0)
+    assert torch.isfinite(LoReFT(24, 5).bfloat16()(h.bfloat16())).all()
+
+
+def test_the_start_is_the_matrix_itself():
+    weight = nn.init.orthogonal_(torch.empty(16, 4))
+    phi = LoReFT(16, 4)
+    phi.rows.weight = weight
+    torch.testing.assert_close(phi.rows(), weight.t(), atol=1e-6, rtol=0)  # signs and all
 
 
 def test_rows_stay_orthonormal_while_they_are_trained():
@@ -79,6 +96,10 @@ def test_gradients_are_the_closed_form():
     (phi(h) * g).sum().backward()
     rows = phi.rows().detach()
     v = g @ rows.t()
+    free = rows.clone().requires_grad_()
+    explicit = (h.detach() + (phi.source(h.detach()) - h.detach() @ free.t()) @ free) * g
+    u = (phi.source(h.detach()) - h.detach() @ rows.t()).detach()
+    torch.testing.assert_close(torch.autograd.grad(explicit.sum(), free)[0], u.t() @ g - v.t() @ h.detach())
     torch.testing.assert_close(h.grad, g + v @ (phi.source.weight - rows).detach())
     torch.testing.assert_close(phi.source.weight.grad, v.t() @ h.detach())
     torch.testing.assert_close(phi.source.bias.grad, v.sum(0))
@@ -161,7 +182,7 @@ def test_an_edit_reaches_its_positions_later_layers_and_later_tokens_only():
     plain = model(tokens)
     for site in (EMBEDDING, 0, 1, 2):
         reft = stirred(ReFT(ours(), ReFTConfig("LoReFT", (site,), 3, 0, 2)))
-        edited = reft(tokens)
+        edited = read(reft, tokens)
         torch.testing.assert_close(edited[:, :7], plain[:, :7], atol=1e-6, rtol=0)
         assert (edited[:, 7:] - plain[:, 7:]).abs().amax(-1).min() > 1e-3
     torch.testing.assert_close(reft.model(tokens), plain, atol=1e-6, rtol=0)  # without `edits`: the frozen model
@@ -186,10 +207,10 @@ def test_a_hook_is_the_formula_on_the_residual_stream():
 def test_untied_groups_edit_their_own_ends():
     reft = ReFT(ours(), ReFTConfig("LobiReFT", (0,), 1, 2, 1, tied=False))
     tokens = torch.randint(0, 40, (1, 6))
-    plain = reft(tokens)
+    plain = read(reft, tokens)
     with torch.no_grad():
         reft.interventions[0][1].constant.fill_(3.0)  # the suffix's
-    edited = reft(tokens)
+    edited = read(reft, tokens)
     torch.testing.assert_close(edited[:, :5], plain[:, :5], atol=1e-6, rtol=0)
     assert (edited[:, 5] - plain[:, 5]).abs().max() > 1e-3
 
@@ -215,7 +236,8 @@ def test_left_padding_moves_the_positions():
     prompt = torch.randint(1, 40, (1, 6))
     padded, mask = F.pad(prompt, (3, 0)), F.pad(torch.ones(1, 6, dtype=torch.bool), (3, 0))
     shifted = reft(padded, None, mask, lengths=[6], offsets=[3])
-    torch.testing.assert_close(shifted[:, 3:], reft(prompt), atol=1e-4, rtol=0)
+    torch.testing.assert_close(shifted[:, 3:], read(reft, prompt), atol=1e-4, rtol=0)
+    assert torch.equal(reft.generate(padded, 4, mask=mask)[:, 9:], reft.generate(prompt, 4)[:, 6:])
 
 
 def test_only_interventions_learn_and_the_model_stays_in_eval_mode():
@@ -226,7 +248,7 @@ def test_only_interventions_learn_and_the_model_stays_in_eval_mode():
     tokens = torch.randint(0, 40, (8, 7))
     losses = []
     for _ in range(25):
-        loss = F.cross_entropy(reft(tokens)[:, -1], torch.full((8,), 11))
+        loss = F.cross_entropy(read(reft, tokens)[:, -1], torch.full((8,), 11))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -263,12 +285,12 @@ def test_any_decoder_takes_edits_learns_generates_and_remembers_them(family, tmp
     plain = model(tokens).logits
     reft = ReFT(model, CONFIG).train()
     optimizer = torch.optim.AdamW([p for p in reft.parameters() if p.requires_grad], lr=0.02)
-    loss = F.cross_entropy(reft(tokens).logits[:, -1], torch.full((4,), 3))
+    loss = F.cross_entropy(read(reft, tokens)[:, -1], torch.full((4,), 3))
     loss.backward()
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in reft.interventions.parameters())
     optimizer.step()
     stirred(reft)
-    edited = reft(tokens).logits
+    edited = read(reft, tokens)
     assert (edited - plain).abs().max() > 1e-3
     torch.testing.assert_close(model(tokens).logits, plain, atol=1e-6, rtol=0)
     wanted = tokens
@@ -276,9 +298,16 @@ def test_any_decoder_takes_edits_learns_generates_and_remembers_them(family, tmp
         wanted = torch.cat((wanted, reft(wanted, lengths=[6] * 4).logits[:, -1:].argmax(-1)), 1)
     got = reft.generate(tokens, max_new_tokens=4, do_sample=False, attention_mask=torch.ones_like(tokens))
     assert torch.equal(got, wanted)
+    whole = {"max_new_tokens": 4, "do_sample": False, "attention_mask": torch.ones_like(tokens)}
+    assert torch.equal(reft.generate(tokens, use_cache=False, **whole), wanted)
+    beams = reft.generate(tokens, num_beams=3, **whole)
+    assert beams.shape == wanted.shape and torch.equal(beams[:, :6], tokens)
+    padded, mask = F.pad(tokens, (2, 0)), F.pad(torch.ones_like(tokens), (2, 0))
+    left = reft.generate(padded, max_new_tokens=4, do_sample=False, attention_mask=mask)
+    assert torch.equal(left[:, 8:], wanted[:, 6:])
     reft.save(tmp_path)
     again = ReFT.load(tiny_decoder(family), tmp_path)
-    torch.testing.assert_close(again(tokens).logits, edited, atol=1e-6, rtol=0)
+    torch.testing.assert_close(read(again, tokens), edited, atol=1e-6, rtol=0)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["reft.json", "reft.safetensors"]
 
 
@@ -296,16 +325,17 @@ def test_bad_input_gets_one_sentence(tmp_path):
             ReFTConfig(**{"kind": "LoReFT", "sites": (0,), **fields})
     with pytest.raises(ValueError, match=r"^sites reach block 3; the model has blocks 0 to 2$"):
         ReFT(ours(), ReFTConfig("LoReFT", (3,)))
-    with pytest.raises(ValueError, match=r"^LinearModel has no list of blocks to edit behind$"):
-        ReFT(type("LinearModel", (nn.Linear,), {})(3, 3), CONFIG)
+    with pytest.raises(ValueError, match=r"^Linear has no list of blocks to edit behind$"):
+        ReFT(nn.Linear(3, 3), CONFIG)
     reft = ReFT(ours(), CONFIG)
-    with pytest.raises(ValueError, match=r"^lengths and offsets must have one entry a row \(2\), got 1 and 2$"):
-        reft(tokens, lengths=[6])
-    with pytest.raises(ValueError, match=r"^every prompt must lie within the 6 tokens"):
+    with pytest.raises(ValueError, match=r"^offsets must have one entry a row, as lengths \(2\), got 1$"):
+        reft(tokens, lengths=[6, 6], offsets=[0])
+    with pytest.raises(ValueError, match=r"^every prompt must hold a token and lie within the 6 tokens$"):
         reft(tokens, lengths=[6, 6], offsets=[0, 1])
-    wrong_shape = pytest.raises(ValueError, match=r"^edits were asked for prompts of shape \(2, 6\), got \(4, 6\)$")
-    with wrong_shape, reft.edits((2, 6)):
-        reft.model(tokens.repeat(2, 1))
+    with pytest.raises(ValueError, match=r"^edits were asked for prompts of shape \(3, 6\), the model reads \(2, 6\)$"):
+        reft(tokens, lengths=[6, 6, 6])
+    with pytest.raises(TypeError):
+        reft(tokens)  # whoever trains must say where prompts end
     with pytest.raises(FileNotFoundError, match=r"^there is no reft.json in "):
         ReFT.load(ours(), tmp_path)
     reft.save(tmp_path)
@@ -315,7 +345,72 @@ def test_bad_input_gets_one_sentence(tmp_path):
         ReFT.load(wider, tmp_path)
 
 
-def test_direft_and_noreft_start_quietly():
+def test_kinds_that_start_as_the_identity():
     h = torch.randn(3, 12)
-    torch.testing.assert_close(DiReFT(12, 2)(h), h)
-    assert (NoReFT(12, 2)(h) - h).abs().max() < 2
+    for phi in (DiReFT(12, 2), LobiReFT(12, 2), RED(12), ActivationAddition(12), LoReFT(12, 2, identity=True)):
+        torch.testing.assert_close(phi(h), h, atol=1e-6, rtol=0)
+    tokens = torch.randint(0, 40, (2, 6))
+    reft = ReFT(ours(), CONFIG, identity=True)
+    torch.testing.assert_close(read(reft, tokens), reft.model(tokens), atol=1e-5, rtol=0)
+
+
+def test_every_prompt_position_and_no_other():
+    reft = stirred(ReFT(ours(), ReFTConfig("LoReFT", (2,), 3, None, None)))
+    tokens = torch.randint(0, 40, (2, 8))
+    plain, edited = reft.model(tokens), reft(tokens, lengths=[8, 3])
+    changed = (edited - plain).abs().amax(-1) > 1e-4
+    assert changed[0].all() and changed[1].tolist() == [True] * 3 + [False] * 5
+
+
+def test_strength_and_active_rows_are_the_calls_own():
+    reft, tokens = stirred(ReFT(ours(), ReFTConfig("LoReFT", (2,), 4, None, None))), torch.randint(0, 40, (2, 6))
+    plain, edited = reft.model(tokens), read(reft, tokens)
+    torch.testing.assert_close(read(reft, tokens, strength=0.0), plain, atol=1e-6, rtol=0)
+    assert (read(reft, tokens, strength=0.5) - edited).abs().max() > 1e-3
+    torch.testing.assert_close(read(reft, tokens), edited)
+    first, none = torch.tensor([1, 1, 0, 0]), torch.zeros(4)
+    torch.testing.assert_close(read(reft, tokens, active=none), plain, atol=1e-6, rtol=0)
+    mixed = read(reft, tokens, active=torch.stack((first, none.long())))  # a choice for each example
+    torch.testing.assert_close(mixed[1], plain[1], atol=1e-6, rtol=0)
+    torch.testing.assert_close(mixed[0], read(reft, tokens, active=first)[0], atol=1e-6, rtol=0)
+    assert (mixed[0] - edited[0]).abs().max() > 1e-3
+    reft.train()
+    read(reft, tokens, active=first).sum().backward()
+    phi = reft.interventions[0][0]
+    assert phi.source.weight.grad[:2].abs().max() > 0 and phi.source.weight.grad[2:].abs().max() == 0
+
+
+def test_edits_end_with_the_call_also_after_an_error_and_copies_are_copies():
+    model = ours()
+    one, two = stirred(ReFT(model, CONFIG)), stirred(ReFT(model, CONFIG), seed=1)
+    tokens = torch.randint(0, 40, (2, 6))
+    plain, edited = model(tokens), read(one, tokens)
+    assert (read(two, tokens) - edited).abs().max() > 1e-3
+    twin = copy.deepcopy(one)
+    torch.testing.assert_close(read(twin, tokens), edited)
+    with pytest.raises(IndexError):
+        one(torch.full((2, 6), 999), lengths=[6, 6])
+    torch.testing.assert_close(model(tokens), plain, atol=0, rtol=0)
+    with one.edits(6, [6, 6]), two.edits(6, [6, 6], strength=0.0):
+        torch.testing.assert_close(model(tokens), edited, atol=1e-6, rtol=0)
+
+
+def test_fit_trains_the_interventions_of_a_model_with_dropout():
+    import transformers
+
+    from lib.training import fit
+
+    torch.manual_seed(0)
+    config = transformers.GPT2Config(
+        n_embd=24, n_layer=2, n_head=4, n_positions=64, vocab_size=40, bos_token_id=None, eos_token_id=None
+    )
+    reft, modes = ReFT(transformers.GPT2LMHeadModel(config), ReFTConfig("DiReFT", (0, 1), 2)), []
+
+    def objective(reft, batch):
+        modes.append((reft.interventions.training, reft.model.training))
+        return F.cross_entropy(read(reft, batch["tokens"])[:, -1], batch["wanted"])
+
+    batch = {"tokens": torch.randint(0, 40, (4, 6)), "wanted": torch.full((4,), 7)}
+    history = fit(reft, lambda step: batch, objective, steps=20, lr=0.05, progress=False)
+    losses = history.records["loss"]
+    assert set(modes) == {(True, False)} and losses[-1] < losses[0] - 0.2

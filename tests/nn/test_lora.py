@@ -88,5 +88,37 @@ def test_counts_of_the_paper():
 def test_bad_input_gets_one_sentence():
     with pytest.raises(ValueError, match=r"^targets gate name no linear layer of TransformerLM$"):
         add_lora(model(), ("q_proj", "gate"), 2)
-    with pytest.raises(ValueError, match=r"^rank must be 1..16, the layer's smaller side, got 17$"):
+    net = model()
+    for targets, rank in ((("q_proj", "gate"), 2), (("q_proj",), 17), (("proj",), 2)):
+        with pytest.raises(ValueError, match=r"^(targets|rank) "):
+            add_lora(net, targets, rank)
+    assert all(p.requires_grad for p in net.parameters()) and not any(isinstance(m, LoRALinear) for m in net.modules())
+    with pytest.raises(ValueError, match=r"^rank must be 1..16, the smallest side of the layers, got 17$"):
         add_lora(model(), ("q_proj",), 17)
+
+
+def test_layers_whose_weight_is_read_by_their_owner():
+    torch.manual_seed(0)
+    net = TransformerLM(TransformerConfig(30, 16, 1, 2, intermediate_size=32, tie_word_embeddings=False)).eval()
+    tokens = torch.randint(0, 30, (2, 5))
+    plain = net(tokens)
+    trained = add_lora(net, ("lm_head",), 2)
+    torch.testing.assert_close(net(tokens), plain, atol=1e-6, rtol=0)
+    nn.init.normal_(trained[1])
+    net(tokens).sum().backward()
+    assert (net(tokens) - plain).abs().max() > 0.1 and trained[0].grad.abs().max() > 0
+
+
+def test_adapters_of_a_bfloat16_layer_are_float32():
+    layer = LoRALinear(nn.Linear(8, 6).bfloat16(), 2, dora=True)
+    assert layer.lora_A.dtype == layer.magnitude.dtype == torch.float32
+    y = layer(torch.randn(3, 8, dtype=torch.bfloat16))
+    assert y.dtype == torch.bfloat16 and layer.merged().weight.dtype == torch.bfloat16
+    assert not any(p.requires_grad for p in layer.merged().parameters())
+
+
+def test_without_alpha_the_scale_is_one():
+    layer = LoRALinear(nn.Linear(8, 6), 4)
+    nn.init.normal_(layer.lora_B)
+    x = torch.randn(3, 8)
+    torch.testing.assert_close(layer(x), layer.base(x) + x @ layer.lora_A.t() @ layer.lora_B.t(), atol=1e-5, rtol=0)

@@ -206,8 +206,8 @@ def test_logits_through_the_cache_are_those_of_the_masked_pass(shared, adaln):
         whole = model(labels, quantizer.teacher_input(codes))
     everything = [torch.ones_like(c, dtype=torch.bool) for c in codes]
     seen = []
-    original = model._run
-    model._run = lambda *arguments: seen.append(original(*arguments)) or seen[-1]
+    original = model.run_blocks
+    model.run_blocks = lambda *arguments: seen.append(original(*arguments)) or seen[-1]
     f_hat, forced = model.generate(labels, quantizer, Sampling(greedy=True), known=codes, keep=everything)
     torch.testing.assert_close(torch.cat(seen, 1), whole, rtol=1e-4, atol=1e-5)
     assert all(torch.equal(a, b) for a, b in zip(forced, codes, strict=True))
@@ -238,8 +238,8 @@ def test_token_by_token_logits_through_the_cache():
         changed = codes.clone()
         changed[:, 7:] = (changed[:, 7:] + 1) % 11
         assert torch.equal(model(labels, changed)[:, :8], whole[:, :8])
-    original = model._run
-    model._run = lambda *arguments: seen.append(original(*arguments)) or seen[-1]
+    original = model.run_blocks
+    model.run_blocks = lambda *arguments: seen.append(original(*arguments)) or seen[-1]
     model.generate(labels, known=codes, keep=torch.ones_like(codes, dtype=torch.bool))
     torch.testing.assert_close(torch.cat(seen, 1), whole, rtol=1e-4, atol=1e-5)
 

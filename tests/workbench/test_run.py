@@ -200,12 +200,12 @@ def test_a_base_is_shared_by_notebooks_and_never_below_its_gate(tmp_path, monkey
         calls.append(step)
         return {"x": torch.ones(4, 2)}
 
-    def base(paper, least, steps=4):
+    def base(paper, least, steps=4, value=0.5):
         torch.manual_seed(0)
         model = torch.nn.Linear(2, 1)
         history, reached = Run(paper, "smoke", root=tmp_path).base(
             "skills", model, batches, lambda m, batch: m(batch["x"]).square().mean(), key={"seed": 0},
-            gate=lambda m: 0.5 if not m.training else 0.0, least=least, steps=steps, lr=0.1, progress=False,
+            gate=lambda m: value if not m.training else 0.0, least=least, steps=steps, lr=0.1, progress=False,
         )  # fmt: skip
         return model, history, reached
 
@@ -216,6 +216,7 @@ def test_a_base_is_shared_by_notebooks_and_never_below_its_gate(tmp_path, monkey
     message = r"^the base 'skills' reaches 0.500 and needs 0.900: train it longer$"
     with pytest.raises(RuntimeError, match=message):
         base("06-reft", 0.9)
+    assert base("06-reft", 0.9, value=0.95)[2] == 0.95 and len(calls) == 4  # each asks its own gate
     with pytest.raises(RuntimeError, match=message):
         base("06-reft", 0.9, steps=2)
     assert len(calls) == 6
