@@ -268,7 +268,8 @@ def pictures(ax: Axes, images: Sequence, *, columns: int, title: str, rows: Sequ
     tiles = np.pad(tiles, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=1).reshape(
         count // columns, columns, height + 2, width + 2, 3
     )
-    image = ax.imshow(tiles.transpose(0, 2, 1, 3, 4).reshape(-1, columns * (width + 2), 3))
+    whole = tiles.transpose(0, 2, 1, 3, 4).reshape(-1, columns * (width + 2), 3)
+    image = ax.imshow(whole, interpolation="nearest")  # pixels stay pixels, and files small
     ax.set_xticks([])
     ax.set_yticks([(row + 0.5) * (height + 2) for row in range(len(rows))], list(rows))
     ax.tick_params(length=0)
