@@ -7,7 +7,7 @@ from lib.training.history import History
 from lib.training.objectives import language_modelling_loss, masked_mean
 from lib.training.optimizer import adamw, parameter_groups
 from lib.training.progress import progress
-from lib.training.schedules import constant_schedule, cosine_schedule
+from lib.training.schedules import constant_schedule, cosine_schedule, linear_schedule
 
 __all__ = [
     "Cache",
@@ -17,6 +17,7 @@ __all__ = [
     "cosine_schedule",
     "fit",
     "language_modelling_loss",
+    "linear_schedule",
     "masked_mean",
     "parameter_groups",
     "progress",

@@ -24,4 +24,16 @@ def cosine_schedule(step: int, *, steps: int, warmup: float = 0.05, final_lr: fl
     return final_lr + (1 - final_lr) * (1 + math.cos(math.pi * min(position, 1.0))) / 2
 
 
-SCHEDULES = {"cosine": cosine_schedule, "constant": constant_schedule}
+def linear_schedule(step: int, *, steps: int, warmup: float = 0.1, final_lr: float = 0.0) -> float:
+    """1 - (1 - final_lr) p after a linear warm-up, p = 0 .. 1: what most work on finetuning uses.
+
+    The last step is at `final_lr`, but never at 0, where a step would be wasted: p reaches 1 one step after it then.
+    """
+    warmup_steps = round(warmup * steps)
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    span = steps - warmup_steps - (1 if final_lr else 0)
+    return 1 - (1 - final_lr) * min((step - warmup_steps) / max(1, span), 1.0)
+
+
+SCHEDULES = {"cosine": cosine_schedule, "constant": constant_schedule, "linear": linear_schedule}

@@ -41,11 +41,16 @@ from lib.nn import (
     JambaLM,
     MixtureOfExperts,
     MultiScaleQuantizer,
+    ReFT,
+    ReFTConfig,
     Sampling,
     SmallDecoder,
     SmallEncoder,
     TokenAR,
+    TransformerConfig,
+    TransformerLM,
     VARConfig,
+    generate,
 )
 from lib.training import fit, language_modelling_loss
 from lib.workbench.evidence import hardware
@@ -358,6 +363,47 @@ def image_candidates(batch: int) -> dict[str, Callable[[], object]]:
     }
 
 
+def reader(vocab: int = 1024) -> TransformerLM:
+    """A language model of 40 million weights, eight blocks of width 640."""
+    torch.manual_seed(0)
+    return TransformerLM(TransformerConfig(vocab, 640, 8, 10, intermediate_size=1728, gated=True))
+
+
+def adapter_candidates(batch: int, length: int) -> dict[str, Callable[[], None]]:
+    """A finetuning step with AdamW of the same model: LoReFT (p7 + s7, r = 8, all blocks), all weights, peft's LoRA."""
+    import peft
+
+    tokens = torch.randint(0, 1024, (batch, length + 1))
+    lengths = [length // 2] * batch
+    reft = ReFT(reader(), ReFTConfig("LoReFT", tuple(range(8)), 8, 7, 7))
+    targets = ["q_proj", "k_proj", "v_proj", "up_proj", "down_proj"]
+    lora = peft.get_peft_model(reader(), peft.LoraConfig(r=32, target_modules=targets))
+
+    def step(model: torch.nn.Module, logits: Callable) -> Callable[[], None]:
+        once, trained = training_step(model, logits, tokens), [p for p in model.parameters() if p.requires_grad]
+        optimizer = torch.optim.AdamW(trained, lr=1e-4, fused=True)
+
+        def both() -> None:
+            once()
+            optimizer.step()
+
+        return both
+
+    return {
+        "ours": step(reft, lambda model, x: model(x, lengths=lengths)),
+        "full": step(reader(), lambda model, x: model(x)),
+        "peft": step(lora, lambda model, x: model(x)),
+    }
+
+
+def writing_candidates(prompt: int, new: int) -> dict[str, Callable[[], object]]:
+    """Greedy writing with edits in all blocks, and without."""
+    plain = reader().eval()
+    edited = ReFT(plain, ReFTConfig("LoReFT", tuple(range(8)), 8, 7, 7)).eval()
+    tokens = torch.randint(0, 1024, (1, prompt))
+    return {"ours": lambda: edited.generate(tokens, new), "plain": lambda: generate(plain, tokens, new)}
+
+
 def milliseconds(seconds: float) -> str:
     return f"{seconds * 1e3:.3g} ms"
 
@@ -426,6 +472,14 @@ def rows() -> list[tuple[str, str, str, str]]:
     seconds = interleaved({"encode": lambda: tokenizer.encode(images)}, 5)["encode"]
     what = "tokenizer, 32 x 32 pixels to 85 codes, batch 256"
     table.append((what, f"{256 / seconds:.0f} images/s", "", ""))
+
+    what = "finetuning step with LoReFT (r = 8, p7 + s7, 8 blocks of 640), batch 8, length 128"
+    race(what, adapter_candidates(8, 128), {"full": "all weights", "peft": "LoRA r = 32 by peft"}, 9)
+    seconds = interleaved(writing_candidates(64, 64), 25)
+    overhead = seconds["ours"] / seconds["plain"] - 1
+    what = "writing 64 tokens behind 64, edits in all 8 blocks of 640"
+    table.append((what, milliseconds(seconds["ours"]), "the same without edits", f"{overhead:+.1%} time"))
+    print(table[-1], flush=True)
 
     symbols = 2048 * 250
     seconds = interleaved(coder_candidates(), 5)

@@ -133,7 +133,7 @@ def test_bf16_computes_in_bfloat16_and_keeps_weights_and_loss_in_float32():
         ({"warmup": 1.0}, r"warmup must be in \[0, 1\)"),
         ({"clip": 0.0}, "clip must be above 0, or None, got 0.0"),
         ({"checkpoint_every": 0}, "checkpoint_every must be at least 1, got 0"),
-        ({"schedule": "linear"}, "schedule must be one of constant, cosine, got 'linear'"),
+        ({"schedule": "stairs"}, "schedule must be one of constant, cosine, linear, got 'stairs'"),
         ({"precision": "fp8"}, "precision must be one of auto, bf16, fp32, got 'fp8'"),
         ({"objective": lambda m, b: {"error": m(b["x"]).sum()}}, r"got the keys \['error'\]"),
         ({"objective": lambda m, b: m(b["x"])}, r"got Tensor of shape \(16, 2\)"),
