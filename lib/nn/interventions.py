@@ -285,13 +285,15 @@ class ReFT(nn.Module):
     ):
         """Inside, every pass of the model that reads the prompts, `width` tokens wide, is edited.
 
-        These are the first pass, and later ones that are wider (generation without a cache reads all anew); a pass
-        over what has been generated is not. `strength` scales the edits; `active`, (rank) or (batch, rank), chooses
+        These are the first pass, and later ones that are wider (generation without a cache reads all anew). A later
+        pass that is not wider reads what has been generated: it is left alone, and with it the hooks go, so that the
+        tokens behind it cost nothing. `strength` scales the edits; `active`, (rank) or (batch, rank), chooses
         coordinates of the subspace.
         """
         outer, self._now = self._now, _Edits(self.config, width, lengths, offsets, strength, active)
         blocks = decoder_blocks(self.model)
-        handles = [blocks[0].register_forward_pre_hook(self._now.count)]
+        handles = self._now.handles
+        handles.append(blocks[0].register_forward_pre_hook(self._now.count))
         for site, group in zip(self.config.sites, self.interventions, strict=True):
             if site == EMBEDDING:
                 hook = partial(_edit_input, self._now, group)
@@ -301,9 +303,8 @@ class ReFT(nn.Module):
         try:
             yield
         finally:
+            self._now.release()
             self._now = outer
-            for handle in handles:
-                handle.remove()
 
     def forward(self, tokens: Int[Tensor, "batch length"] | None = None, *args, lengths, offsets=None, **kwargs):
         """What the model gives with its edits; `strength` and `active` as in `edits`, the rest is the model's own."""
@@ -377,12 +378,20 @@ class _Edits:
             for index, part in enumerate(parts):
                 found[index if config.groups == 2 else 0].extend((row, offset + place) for place in part)
         self.places = [torch.tensor(pairs, dtype=torch.long).view(-1, 2) for pairs in found]
+        self.handles: list = []
+        """Of the hooks that edit."""
+
+    def release(self) -> None:
+        """Take the hooks away."""
+        for handle in self.handles:
+            handle.remove()
 
     def count(self, module: nn.Module, inputs: tuple) -> None:
         self.passes += 1
 
     def apply(self, group: nn.ModuleList, hidden: Float[Tensor, "batch length dim"]) -> Tensor:
         if self.passes > 1 and hidden.shape[1] <= self.width:
+            self.release()
             return hidden  # what has been generated, with the prompt in the cache
         copies, left = divmod(hidden.shape[0], self.batch)
         if left or hidden.shape[1] < self.width:

@@ -414,3 +414,19 @@ def test_fit_trains_the_interventions_of_a_model_with_dropout():
     history = fit(reft, lambda step: batch, objective, steps=20, lr=0.05, progress=False)
     losses = history.records["loss"]
     assert set(modes) == {(True, False)} and losses[-1] < losses[0] - 0.2
+
+
+def test_hooks_go_once_the_answer_begins():
+    reft, tokens = stirred(ReFT(ours(), CONFIG)), torch.arange(6)[None]
+    blocks = list(reft.model.model.layers)
+
+    def hooks():
+        return sum(len(block._forward_hooks) + len(block._forward_pre_hooks) for block in blocks)
+
+    with reft.edits(6, [6]), torch.no_grad():
+        states = reft.model.new_states()
+        reft.model(tokens, states)
+        assert hooks()
+        reft.model(tokens[:, :1], states)
+        assert not hooks()
+    assert not hooks()
