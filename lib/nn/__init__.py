@@ -52,6 +52,10 @@ from lib.nn.mamba import MambaMixer, MambaState
 from lib.nn.multiscale_quantizer import MultiScaleQuantizer, Quantized, code_usage, phi_owner
 from lib.nn.norms import RMSNorm
 from lib.nn.positions import apply_rotary, rotary_angles
+from lib.nn.short_conv import (
+    ConvolvedAttention,
+    ShortConv,
+)
 from lib.nn.var import VAR, Sampling, TokenAR, VARConfig, filter_logits, keep_masks, mix_guidance
 from lib.nn.vqvae import VQVAE, ReleasedDecoder, ReleasedEncoder, SmallDecoder, SmallEncoder
 
@@ -65,6 +69,7 @@ __all__ = [
     "ActivationAddition",
     "Attention",
     "ConsReFT",
+    "ConvolvedAttention",
     "Decoder",
     "DecoderLM",
     "DecoderLayer",
@@ -99,6 +104,7 @@ __all__ = [
     "RoutedState",
     "Routing",
     "Sampling",
+    "ShortConv",
     "SmallDecoder",
     "SmallEncoder",
     "TokenAR",

@@ -9,11 +9,15 @@ from torch import nn
 from lib.nn.attention import Attention
 from lib.nn.decoder import Decoder, DecoderLayer, DecoderLM
 from lib.nn.feedforward import MLP, GatedMLP
+from lib.nn.short_conv import ConvolvedAttention
 
 
 @dataclass(frozen=True)
 class TransformerConfig:
-    """Sizes. `gated` chooses SwiGLU over the plain MLP; embeddings are tied unless `tie_word_embeddings` is False."""
+    """Sizes. `gated` chooses SwiGLU over the plain MLP; embeddings are tied unless `tie_word_embeddings` is False.
+
+    `conv_width` puts a short convolution over so many tokens before each attention (`lib.nn.short_conv`).
+    """
 
     vocab_size: int
     dim: int = 128
@@ -24,6 +28,7 @@ class TransformerConfig:
     gated: bool = False
     rope_theta: float | None = 10_000.0
     tie_word_embeddings: bool = True
+    conv_width: int | None = None
 
 
 class TransformerLM(DecoderLM):
@@ -53,6 +58,10 @@ class TransformerLM(DecoderLM):
 
 
 def _layer(config: TransformerConfig) -> DecoderLayer:
-    attention = Attention(config.dim, config.num_heads, config.num_kv_heads, rope_theta=config.rope_theta)
+    heads = config.dim, config.num_heads, config.num_kv_heads
+    if config.conv_width is None:
+        attention: nn.Module = Attention(*heads, rope_theta=config.rope_theta)
+    else:
+        attention = ConvolvedAttention(*heads, width=config.conv_width, rope_theta=config.rope_theta)
     feed_forward = (GatedMLP if config.gated else MLP)(config.dim, config.intermediate_size)
     return DecoderLayer(config.dim, attention, feed_forward)
