@@ -1,6 +1,14 @@
-"""Metrics: how sure a figure is, and what a text costs a language model."""
+"""Metrics, one way to ask any language model, and a sandbox for the code that models write."""
 
 from lib.evaluation.attention import attention_layers, attention_maps, attention_mass, heads_removed
+from lib.evaluation.completion import (
+    Decoding,
+    LanguageModel,
+    OurModel,
+    Recorder,
+    Transcript,
+    TransformersModel,
+)
 from lib.evaluation.images import FeatureNetwork, frechet_distance, precision_recall
 from lib.evaluation.language import (
     LanguageScore,
@@ -11,16 +19,41 @@ from lib.evaluation.language import (
     language_baselines,
 )
 from lib.evaluation.ngram import NGram
+from lib.evaluation.python_subset import (
+    OutsideSubset,
+    evaluate_subset,
+)
+from lib.evaluation.sandbox import (
+    Limits,
+    Outcome,
+    Sandbox,
+    SandboxUnavailable,
+    agrees,
+    guarantees,
+    run_program,
+)
 from lib.evaluation.statistics import Interval, SeedSummary, bootstrap_mean, seed_summary, wilson_interval
 from lib.evaluation.traffic import Traffic, interpreter_traffic, tensor_traffic
 
 __all__ = [
+    "Decoding",
     "FeatureNetwork",
     "Interval",
+    "LanguageModel",
     "LanguageScore",
+    "Limits",
     "NGram",
+    "OurModel",
+    "Outcome",
+    "OutsideSubset",
+    "Recorder",
+    "Sandbox",
+    "SandboxUnavailable",
     "SeedSummary",
     "Traffic",
+    "Transcript",
+    "TransformersModel",
+    "agrees",
     "attention_layers",
     "attention_maps",
     "attention_mass",
@@ -29,11 +62,14 @@ __all__ = [
     "bootstrap_mean",
     "compression_bits_per_byte",
     "evaluate_language_model",
+    "evaluate_subset",
     "frechet_distance",
+    "guarantees",
     "heads_removed",
     "interpreter_traffic",
     "language_baselines",
     "precision_recall",
+    "run_program",
     "seed_summary",
     "tensor_traffic",
     "wilson_interval",

@@ -32,6 +32,7 @@ from kernels import (
 from lib.data import common_bytes, encode_windows, load_corpus
 from lib.data.arithmetic_coder import TOTAL, Encoder, quantize
 from lib.data.byte_models import symbols_of
+from lib.evaluation import Sandbox, run_program
 from lib.nn import (
     VAR,
     VQVAE,
@@ -480,6 +481,17 @@ def rows() -> list[tuple[str, str, str, str]]:
     what = "writing 64 tokens behind 64, edits in all 8 blocks of 640"
     table.append((what, milliseconds(seconds["ours"]), "the same without edits", f"{overhead:+.1%} time"))
     print(table[-1], flush=True)
+
+    program = "def f(n):\n    return 1 if n < 2 else n * f(n - 1)\nprint(f(10))"
+    with Sandbox() as forked, Sandbox(server=False) as fresh:
+        boxes = {"ours": lambda: forked.run(program), "fresh": lambda: fresh.run(program)}
+        race("sandbox, a short program, forked", boxes, {"fresh": "a fresh interpreter for each"}, 25)
+        seconds = interleaved({"ours": lambda: run_program(program), "forked": boxes["ours"]}, 25)
+        add(
+            "the same in the subset of Python",
+            milliseconds(seconds["ours"]),
+            {"forked": seconds["forked"] / seconds["ours"]},
+        )
 
     symbols = 2048 * 250
     seconds = interleaved(coder_candidates(), 5)

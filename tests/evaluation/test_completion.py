@@ -1,0 +1,145 @@
+"""The completion interface: three kinds of model, one method; batches change nothing, transcripts hold."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from lib.data import ByteTokenizer
+from lib.evaluation.completion import Decoding, OurModel, Recorder, Transcript, TransformersModel
+from lib.nn import TransformerConfig, TransformerLM, generate
+
+GREEDY = Decoding()
+PROMPTS = ["a", "hello world", "some words", "b" * 20]
+
+
+class FakeModel:
+    """A scripted fake, for tests only: it answers with the prompt's length."""
+
+    name = "fake"
+
+    def complete(self, prompts, decoding=GREEDY):
+        return [decoding.cut(f"{len(prompt)} letters. The end") for prompt in prompts]
+
+
+@pytest.fixture(scope="module")
+def ours():
+    torch.manual_seed(0)
+    return TransformerLM(TransformerConfig(256, 32, 2, 4, intermediate_size=64)).eval()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A tiny random Llama with a byte tokenizer, saved as a released model is."""
+    import tokenizers
+    import transformers
+
+    path = tmp_path_factory.mktemp("llama")
+    level = tokenizers.pre_tokenizers.ByteLevel
+    words = tokenizers.Tokenizer(tokenizers.models.BPE())
+    words.pre_tokenizer, words.decoder = level(add_prefix_space=False), tokenizers.decoders.ByteLevel()
+    trainer = tokenizers.trainers.BpeTrainer(
+        special_tokens=["<eos>"], initial_alphabet=level.alphabet(), show_progress=False
+    )
+    words.train_from_iterator([], trainer)
+    transformers.PreTrainedTokenizerFast(tokenizer_object=words, eos_token="<eos>").save_pretrained(path)
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+    special = {"eos_token_id": 0, "pad_token_id": 0, "bos_token_id": None, "initializer_range": 0.3}
+    config = transformers.LlamaConfig(vocab_size=words.get_vocab_size(), **sizes, **special)
+    transformers.LlamaForCausalLM(config).save_pretrained(path)
+    return path
+
+
+def test_ours_writes_what_generate_writes(ours):
+    model, tokenizer = OurModel(ours, ByteTokenizer()), ByteTokenizer()
+    for prompt, text in zip(PROMPTS, model.complete(PROMPTS, Decoding(6)), strict=True):
+        tokens = torch.as_tensor(tokenizer.encode(prompt).astype("int64"))[None]
+        assert text == tokenizer.decode(generate(ours, tokens, 6)[0, tokens.shape[1] :].tolist())
+
+
+@pytest.mark.parametrize("batch", [1, 2, 64])
+def test_the_size_of_batches_changes_nothing(ours, folder, batch):
+    for make in (
+        lambda batch: OurModel(ours, ByteTokenizer(), batch=batch),
+        lambda batch: TransformersModel.load(folder, batch=batch),
+    ):
+        assert make(batch).complete(PROMPTS, Decoding(6)) == make(3).complete(PROMPTS, Decoding(6))
+
+
+def test_the_end_of_text_is_not_part_of_it(ours):
+    plain = OurModel(ours, ByteTokenizer()).complete(["hello"], Decoding(8))[0]
+    eos = plain.encode()[3] if plain.isascii() else None
+    first = torch.argmax(ours(torch.tensor([[104]]))[0, -1]).item()
+    assert OurModel(ours, ByteTokenizer(), eos=first).complete(["h"], Decoding(8)) == [""]
+    if eos is not None:
+        assert chr(eos) not in OurModel(ours, ByteTokenizer(), eos=eos).complete(["hello"], Decoding(8))[0]
+
+
+def test_texts_stop_at_the_first_stop():
+    assert FakeModel().complete(["abc"], Decoding(stop=("The", "letters")))[0] == "3 "
+    assert Decoding(stop=["x"]).cut("no such letter") == "no such letter"
+
+
+def test_sampling_follows_its_seed(ours):
+    model = OurModel(ours, ByteTokenizer())
+    hot = [model.complete(["hello"] * 4, Decoding(8, temperature=1.0, seed=seed)) for seed in (0, 0, 1)]
+    assert hot[0] == hot[1] != hot[2]
+
+
+def test_a_hugging_face_model_is_asked_with_its_template(folder):
+    model = TransformersModel.load(folder)
+    assert not model.chat
+    model.tokenizer.chat_template = "{% for m in messages %}Q: {{ m['content'] }}\nA:{% endfor %}"
+    chatty = TransformersModel(model.model, model.tokenizer)
+    plain = TransformersModel(model.model, model.tokenizer, chat=False)
+    assert chatty.complete(["hi"], Decoding(5)) == plain.complete(["Q: hi\nA:"], Decoding(5))
+
+
+def test_a_model_that_is_not_here_is_one_sentence(tmp_path):
+    with pytest.raises(ValueError, match="cannot be loaded") as caught:
+        TransformersModel.load(tmp_path / "nothing")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_transcript_answers_what_was_asked(tmp_path):
+    recorder, path = Recorder(FakeModel()), tmp_path / "transcript.json"
+    greedy, stopped = Decoding(), Decoding(stop=(".",))
+    texts = recorder.complete(PROMPTS, greedy), recorder.complete(PROMPTS, stopped)
+    recorder.save(path)
+    kept = Transcript(path)
+    assert (kept.complete(PROMPTS[::-1], greedy)[::-1], kept.complete(PROMPTS, stopped)) == texts
+    assert kept.name == "fake" and len(kept.date) == 10
+    with pytest.raises(ValueError, match="1 of 2 prompts were never put to fake with these settings"):
+        kept.complete([PROMPTS[0], "never asked"], greedy)
+    with pytest.raises(ValueError, match="never put to fake"):
+        kept.complete(PROMPTS, Decoding(temperature=1.0))
+
+
+def test_a_changed_transcript_is_refused(tmp_path):
+    recorder, path = Recorder(FakeModel()), tmp_path / "transcript.json"
+    recorder.complete(["a"])
+    recorder.save(path)
+    record = json.loads(path.read_text())
+    next(iter(record["entries"].values()))["text"] = "better"
+    path.write_text(json.dumps(record))
+    with pytest.raises(ValueError, match=r"transcript\.json has been changed since it was recorded"):
+        Transcript(path)
+    path.write_text("[]")
+    with pytest.raises(ValueError, match="is no transcript"):
+        Transcript(path)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"max_new_tokens": 0}, {"temperature": -1}, {"top_p": 0}, {"top_p": 2}, {"stop": ("",)}]
+)
+def test_settings_are_checked(wrong):
+    with pytest.raises(ValueError, match="must"):
+        Decoding(**wrong)
+
+
+def test_an_empty_prompt_is_refused(ours):
+    with pytest.raises(ValueError, match="every prompt must have at least one token"):
+        OurModel(ours, ByteTokenizer()).complete([""])
