@@ -536,9 +536,12 @@ FAMILIES = {
 }
 
 
-def questions(family: str, count: int, *, seed: int, split: str, longer: bool = False) -> list[Question]:
+def questions(
+    family: str, count: int, *, seed: int, split: str, longer: bool = False, sizes: Sequence[int] | None = None
+) -> list[Question]:
     """`count` different questions of a split, by the last digit of their checksum: no question is in two splits.
 
+    Their sizes are drawn from the family's, from its `longer` ones, or from `sizes`.
     Raises ValueError for an unknown family or split.
     """
     if family not in FAMILIES:
@@ -548,7 +551,7 @@ def questions(family: str, count: int, *, seed: int, split: str, longer: bool = 
         raise ValueError(f"split must be train, dev or test, got {split!r}")
     kind, found = FAMILIES[family], {}
     rng = np.random.default_rng([seed, zlib.crc32(family.encode()), longer])
-    sizes = kind.longer if longer else kind.sizes
+    sizes = sizes or (kind.longer if longer else kind.sizes)
     while len(found) < count:
         question = kind.ask(rng, int(sizes[rng.integers(len(sizes))]))
         if question.key % 10 in wanted:

@@ -180,7 +180,7 @@ def register_program(
     against = pick((*tuple(name for name in (Name("a"), Name("b")) if name != tested), number(), number()))
     body = (
         If(Operation(pick(tests), tested, against), (update(),), (update(),)),
-        Print((Name("x"), Name("a"), Name("b"))),
+        Print((Constant("a"), Name("a"), Constant("b"), Name("b"))),
     )
     start = (Assign(Name("a"), number()), Assign(Name("b"), number()))
     remark = Comment("go through the digits")
@@ -201,7 +201,9 @@ def register_programs(count: int, *, seed: int, split: str, **options: object) -
     return list(found.values())
 
 
-def counterfactual(program: Program, rng: np.random.Generator, *, modulus: int = 6) -> Program:
+def counterfactual(
+    program: Program, rng: np.random.Generator, *, modulus: int = 6, tests: tuple[str, ...] = _TESTS
+) -> Program:
     """The same register program with one line changed: a start value, the test, or the two branches exchanged."""
     first, second, remark, loop, last = program.body
     test, show = loop.body
@@ -210,7 +212,7 @@ def counterfactual(program: Program, rng: np.random.Generator, *, modulus: int =
         value = Constant((first.value.value + 1 + int(rng.integers(modulus - 1))) % modulus)
         return Program(program.name, program.parameters, (Assign(first.target, value), second, remark, loop, last))
     if kind == 1:
-        others = [operator for operator in _TESTS if operator != test.test.operator]
+        others = [operator for operator in tests if operator != test.test.operator]
         changed = If(
             Operation(others[int(rng.integers(len(others)))], test.test.left, test.test.right), test.body, test.orelse
         )

@@ -6,6 +6,9 @@ Copying what follows an earlier occurrence takes two layers of plain attention (
 predecessor, one to look for it) and one layer of this. With it no positions need be encoded at all. The convolution is
 the one of H3 (Fu et al., arXiv 2212.14052) and of Mamba, in front of attention as in So et al. (Primer, arXiv
 2109.08668), with the current token's weight fixed at one.
+
+The weights start at random, not at zero: a query can then tell "b three tokens back" from "b two tokens back" at
+once. From zero, a small model needs several times the steps before it copies from the right place (notebook 14).
 """
 
 from __future__ import annotations
@@ -20,16 +23,17 @@ from lib.nn.attention import Attention, KVCache
 
 
 class ShortConv(nn.Module):
-    """u_t = x_t + sum_{j=1..width-1} w_j * x_{t-j}, a weight per channel and step back, all zero at first.
+    """u_t = x_t + sum_{j=1..width-1} w_j * x_{t-j}, a weight per channel and step back.
 
-    Input and output: (batch, length, dim). Raises ValueError for a width below 2.
+    They start normal with deviation `std`. Input and output: (batch, length, dim). Raises ValueError for a width
+    below 2.
     """
 
-    def __init__(self, dim: int, width: int = 4):
+    def __init__(self, dim: int, width: int = 4, std: float = 0.5):
         super().__init__()
         if width < 2:
             raise ValueError(f"width must be at least 2, the current token and one before it, got {width}")
-        self.width, self.weight = width, nn.Parameter(torch.zeros(width - 1, dim))
+        self.width, self.weight = width, nn.Parameter(std * torch.randn(width - 1, dim))
 
     def forward(self, x: Float[Tensor, "batch length dim"], past: Tensor | None = None) -> Tensor:
         """`past` holds the width - 1 inputs before x, (batch, width - 1, dim); zeros when None."""

@@ -27,6 +27,11 @@ def test_splits_share_no_question(family):
     assert not drawn["train"] & drawn["test"] and not drawn["train"] & drawn["dev"] and not drawn["dev"] & drawn["test"]
 
 
+def test_sizes_can_be_asked_for():
+    asked = questions("web_of_lies", 40, seed=1, split="train", sizes=(4, 20))
+    assert {q.size for q in asked} == {4, 20}
+
+
 def test_questions_are_the_same_in_every_process():
     code = "from lib.data.algorithmic_tasks import FAMILIES, questions\n"
     code += "print(sum(q.key for f in FAMILIES for q in questions(f, 5, seed=2, split='dev')))"

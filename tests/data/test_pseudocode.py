@@ -223,6 +223,13 @@ def test_a_counterfactual_changes_one_thing_that_can_matter():
     assert moved > 60
 
 
+def test_a_counterfactual_keeps_to_the_tests_it_is_given():
+    rng = np.random.default_rng(2)
+    for program in register_programs(200, seed=0, split="train", tests=("<", ">"), modulus=5, minus=False):
+        text = render(counterfactual(program, rng, modulus=5, tests=("<", ">")))
+        assert "==" not in text and text != render(program)
+
+
 def test_every_statement_is_walked():
     assert len(list(walk(parse(COUNT).body))) == 7
 
