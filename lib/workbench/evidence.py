@@ -15,14 +15,14 @@ MIN_SEEDS = 3
 
 
 def gather(notebook: Path, scale: str, ledgers: list[dict]) -> dict:
-    """The evidence record of `notebook` from one ledger per seed."""
+    """The evidence record of `notebook` from one ledger per seed, in the order of the seeds."""
     runs = [
         {
             "seed": ledger["seed"],
             "seconds": ledger["seconds"],
             "claims": [{key: value for key, value in claim.items() if key != "seeds"} for claim in ledger["claims"]],
         }
-        for ledger in ledgers
+        for ledger in sorted(ledgers, key=lambda ledger: ledger["seed"])
     ]
     return {
         "paper": paper_id(notebook),
