@@ -97,8 +97,8 @@ def test_a_failing_notebook_is_one_sentence_and_its_copy_stays(course, capsys):
     assert (course.build / "runs" / "01_jamba-laptop-0.ipynb").exists()
 
 
-def test_evidence_holds_one_run_per_seed_without_the_old_history(course):
-    assert main(["evidence", "01_jamba", "--seeds", "1 2"], course) == 0
+def test_evidence_holds_one_run_per_seed_in_order_without_the_old_history(course):
+    assert main(["evidence", "01_jamba", "--seeds", "2 1"], course) == 0
     record = course.read_evidence(course.notebook("01_jamba"))
     assert (record["paper"], record["notebook"], record["scale"]) == ("01-jamba", "01_jamba.ipynb", "laptop")
     assert [(run["seed"], run["claims"][0]["holds"]) for run in record["runs"]] == [(1, True), (2, False)]
