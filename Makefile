@@ -5,7 +5,7 @@ BIN := .venv/Scripts
 else
 BIN := .venv/bin
 endif
-WORKBENCH := $(BIN)/python -m lib.workbench.commands
+WORKBENCH := $(BIN)/python -m lib.course.commands
 
 NB ?=
 SCALE ?= laptop
@@ -28,7 +28,7 @@ help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 setup: ## create or complete .venv with the tested versions (every command does this first)
-	@$(PYTHON) -I lib/workbench/install.py
+	@$(PYTHON) -I lib/course/install.py
 
 lab: setup ## open the course in JupyterLab
 	@$(BIN)/jupyter lab $(LAB_ARGS) notebooks/00_start_here.ipynb
@@ -48,7 +48,7 @@ evidence: setup ## run one notebook per seed and record its claims: NB=01_jamba 
 	@WORKBENCH_CACHE=off $(WORKBENCH) evidence "$(NB)" --seeds "$(SEEDS)"
 
 bench: setup ## time the kernels and models against their peers
-	@$(BIN)/python -m lib.workbench.benchmarks $(ARGS)
+	@$(BIN)/python -m tests.benchmarks.races $(ARGS)
 
 scoreboard: setup ## write the README's table from the notebooks and the evidence
 	@$(WORKBENCH) scoreboard

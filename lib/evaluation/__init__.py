@@ -19,11 +19,7 @@ from lib.evaluation.language import (
     language_baselines,
 )
 from lib.evaluation.ngram import NGram
-from lib.evaluation.python_subset import (
-    OutsideSubset,
-    evaluate_subset,
-)
-from lib.evaluation.sandbox import (
+from lib.evaluation.sandbox.process import (
     Limits,
     Outcome,
     Sandbox,
@@ -31,6 +27,10 @@ from lib.evaluation.sandbox import (
     agrees,
     guarantees,
     run_program,
+)
+from lib.evaluation.sandbox.subset import (
+    OutsideSubset,
+    evaluate_subset,
 )
 from lib.evaluation.statistics import Interval, SeedSummary, bootstrap_mean, seed_summary, wilson_interval
 from lib.evaluation.traffic import Traffic, interpreter_traffic, tensor_traffic

@@ -17,7 +17,7 @@ from typing import Protocol
 import torch
 from torch import nn
 
-from lib.nn.generation import generate
+from lib.nn.language.generation import generate
 
 
 @dataclass(frozen=True)

@@ -1,33 +1,6 @@
 """Layers and small models, built from torch and `kernels` only."""
 
-from lib.nn.accounting import count_parameters, jamba_cache_bytes, kv_cache_bytes, recurrent_state_bytes
-from lib.nn.attention import Attention, KVCache, RaggedKVCache
-from lib.nn.byte_lm import ExactByteLM, GRUByteLM
-from lib.nn.decoder import Decoder, DecoderLayer, DecoderLM
-from lib.nn.depth_model import (
-    DepthConfig,
-    DepthLM,
-    attention_flops,
-    block_flops,
-    forward_flops,
-    linear_flops,
-)
-from lib.nn.depth_routing import (
-    RoutedLayer,
-    RoutedState,
-    Routing,
-    predictor_loss,
-    routed_layers,
-    router_loss,
-    routing_rule,
-    routings,
-    selected_indices,
-    top_k_indices,
-)
-from lib.nn.experts import Experts, MixtureOfExperts, load_balancing_loss
-from lib.nn.feedforward import MLP, GatedMLP
-from lib.nn.generation import generate, sample
-from lib.nn.interventions import (
+from lib.nn.adapters.interventions import (
     EMBEDDING,
     INTERVENTIONS,
     RED,
@@ -45,19 +18,46 @@ from lib.nn.interventions import (
     edit_positions,
     intervention_parameters,
 )
-from lib.nn.jamba import JambaConfig, JambaLM
-from lib.nn.language_model import TransformerConfig, TransformerLM
-from lib.nn.lora import LoRALinear, add_lora, merge_lora
-from lib.nn.mamba import MambaMixer, MambaState
-from lib.nn.multiscale_quantizer import MultiScaleQuantizer, Quantized, code_usage, phi_owner
-from lib.nn.norms import RMSNorm
-from lib.nn.positions import apply_rotary, rotary_angles
-from lib.nn.short_conv import (
+from lib.nn.adapters.lora import LoRALinear, add_lora, merge_lora
+from lib.nn.language.accounting import count_parameters, jamba_cache_bytes, kv_cache_bytes, recurrent_state_bytes
+from lib.nn.language.decoder import Decoder, DecoderLayer, DecoderLM
+from lib.nn.language.depth import (
+    DepthConfig,
+    DepthLM,
+    attention_flops,
+    block_flops,
+    forward_flops,
+    linear_flops,
+)
+from lib.nn.language.generation import generate, sample
+from lib.nn.language.gru_bytes import ExactByteLM, GRUByteLM
+from lib.nn.language.jamba import JambaConfig, JambaLM
+from lib.nn.language.transformer import TransformerConfig, TransformerLM
+from lib.nn.layers.attention import Attention, KVCache, RaggedKVCache
+from lib.nn.layers.depth_routing import (
+    RoutedLayer,
+    RoutedState,
+    Routing,
+    predictor_loss,
+    routed_layers,
+    router_loss,
+    routing_rule,
+    routings,
+    selected_indices,
+    top_k_indices,
+)
+from lib.nn.layers.experts import Experts, MixtureOfExperts, load_balancing_loss
+from lib.nn.layers.feedforward import MLP, GatedMLP
+from lib.nn.layers.mamba import MambaMixer, MambaState
+from lib.nn.layers.norms import RMSNorm
+from lib.nn.layers.positions import apply_rotary, rotary_angles
+from lib.nn.layers.short_conv import (
     ConvolvedAttention,
     ShortConv,
 )
-from lib.nn.var import VAR, Sampling, TokenAR, VARConfig, filter_logits, keep_masks, mix_guidance
-from lib.nn.vqvae import VQVAE, ReleasedDecoder, ReleasedEncoder, SmallDecoder, SmallEncoder
+from lib.nn.vision.quantizers import MultiScaleQuantizer, Quantized, code_usage, phi_owner
+from lib.nn.vision.var import VAR, Sampling, TokenAR, VARConfig, filter_logits, keep_masks, mix_guidance
+from lib.nn.vision.vqvae import VQVAE, ReleasedDecoder, ReleasedEncoder, SmallDecoder, SmallEncoder
 
 __all__ = [
     "EMBEDDING",

@@ -7,11 +7,32 @@ import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 from lib.workbench.course import paper_id
 
 MIN_SEEDS = 3
 """A `measured` claim counts as reproduced only from this many seeds, all of them holding."""
+
+
+Verdict = Literal["reproduced", "not reproduced", "not shown"]
+
+
+def verdict(claim: dict, evidence: dict | None) -> Verdict:
+    """Judge one claim of a ledger.
+
+    Computed and parity claims stand for themselves. A measured claim needs at least three seeds: all of them and this
+    run holding is `reproduced`, none holding and at least one failing is `not reproduced`, anything between is noise.
+    """
+    if claim["kind"] != "measured":
+        return {True: "reproduced", False: "not reproduced", None: "not shown"}[claim["holds"]]
+    seeds = verdicts(evidence, claim["id"])
+    if len(seeds) < MIN_SEEDS:
+        return "not shown"
+    said = [*seeds, claim["holds"]]
+    if all(holds is True for holds in said):
+        return "reproduced"
+    return "not reproduced" if True not in said and False in said else "not shown"
 
 
 def gather(notebook: Path, scale: str, ledgers: list[dict]) -> dict:

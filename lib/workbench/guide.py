@@ -11,8 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from lib.workbench.course import PAPERS, Course, read_ledger
 from lib.workbench.display import show
-from lib.workbench.evidence import usable_cores
-from lib.workbench.scoreboard import verdict
+from lib.workbench.evidence import usable_cores, verdict
 
 BUILDS = {
     "01_jamba": ("attention, Mamba and experts in one language model", "PyTorch, attention"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lib.data.scenes import SceneWorld
+from lib.data.scenes.world import SceneWorld
 from lib.evaluation import FeatureNetwork, frechet_distance, precision_recall
 
 

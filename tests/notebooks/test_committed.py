@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lib.course.student import tags
 from lib.workbench.course import Course, read_ledger
-from lib.workbench.student import tags
 
 MACHINE_PATH = re.compile(r"(?<![\w/.])/(?:root|home|tmp|work|Users|opt)/[\w./-]+")
 MAX_BYTES = 1_500_000

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lib.workbench.commands import execute, parameters_of
+from lib.course.commands import execute, parameters_of
+from lib.course.student import tags, write_edition
 from lib.workbench.course import Course, paper_id, read_ledger
-from lib.workbench.student import tags, write_edition
 
 COURSE = Course(Path(__file__).resolve().parents[2])
 # One worker runs all notebooks, one after the other, while the other runs the unit tests.

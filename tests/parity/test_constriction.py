@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lib.data.arithmetic_coder import TOTAL, encode_streams, quantize
+from lib.data.coding.arithmetic_coder import TOTAL, encode_streams, quantize
 
 
 @pytest.mark.parametrize(("symbols", "concentration"), [(4, 1.0), (60, 0.1), (256, 0.3)])

@@ -1,0 +1,1 @@
+"""What only `make` runs: set-up, commands, scoreboard, editions."""

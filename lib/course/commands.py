@@ -1,0 +1,181 @@
+"""The commands behind `make run`, `validate`, `evidence`, `scoreboard` and `student`.
+
+Each is a function of a `Course` and its options; what a user got wrong is one sentence on standard error, exit code 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from lib.course import scoreboard, student
+from lib.workbench import evidence
+from lib.workbench.claims import write_record
+from lib.workbench.course import Course, CourseError, check_scale, check_seed, read_ledger
+
+CELL_SECONDS = 1800
+"""How long nbval lets one cell run; a slow machine is slower, not wrong."""
+
+
+class NotebookFailed(RuntimeError):
+    """A cell of a notebook raised; the sentence says which and where the executed copy lies."""
+
+
+def run(course: Course, name: str, *, scale: str, seed: str, extra: dict[str, object] | None = None) -> Path:
+    """Execute one notebook by papermill and return the executed copy under build/runs.
+
+    Raises CourseError for an unknown notebook, scale, seed or parameter, NotebookFailed when a cell raises.
+    """
+    notebook = course.notebook(name)
+    chosen = {"scale": check_scale(scale), "seed": check_seed(seed)}
+    known = parameters_of(notebook)
+    for key in extra or {}:
+        if key not in known:
+            listed = ", ".join(known) or "none"
+            raise CourseError(f"{notebook.stem} has no parameter {key!r}; its parameters: {listed}.")
+    chosen.update(extra or {})
+    check_scale(str(chosen["scale"]))
+    check_seed(str(chosen["seed"]))
+    copy = course.build / "runs" / f"{notebook.stem}-{chosen['scale']}-{chosen['seed']}.ipynb"
+    execute(notebook, copy, {key: value for key, value in chosen.items() if key in known})
+    return copy
+
+
+def parameters_of(notebook: Path) -> list[str]:
+    """The names that the notebook's cell tagged `parameters` assigns, in order."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    sources = ["".join(cell["source"]) for cell in cells if "parameters" in student.tags(cell)]
+    assignments = [node for source in sources for node in ast.parse(source).body if isinstance(node, ast.Assign)]
+    return [target.id for node in assignments for target in node.targets if isinstance(target, ast.Name)]
+
+
+def execute(notebook: Path, copy: Path, parameters: dict[str, object]) -> None:
+    """Run `notebook` with `parameters` by papermill, saving the executed copy after every cell."""
+    import papermill
+    from traitlets.config import Config
+
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        papermill.execute_notebook(
+            str(notebook),
+            str(copy),
+            parameters=parameters,
+            kernel_name="python3",
+            cwd=str(notebook.parent),
+            config=Config(KernelManager={"transport_encryption": "auto"}),  # else the kernel warns of listeners
+        )
+    except papermill.PapermillExecutionError as error:
+        raise NotebookFailed(
+            f"{notebook.stem} failed in cell {error.cell_index}: {error.ename}: {error.evalue}; "
+            f"the executed copy with the traceback is {relative(copy)}."
+        ) from None
+
+
+def validate(course: Course, name: str = "") -> int:
+    """Compare notebooks with their stored outputs by nbval, then their claims with the evidence; pytest's exit code."""
+    notebooks = [course.notebook(name)] if name else course.notebooks()
+    if not notebooks:
+        raise CourseError("There is no notebook to validate yet.")
+    ledgers = course.build / "ledgers"
+    shutil.rmtree(ledgers, ignore_errors=True)
+    ledgers.mkdir(parents=True)
+    command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env"]
+    command += ["--nbval-cell-timeout", str(CELL_SECONDS), "-p", "no:cacheprovider"]
+    command += [*map(str, notebooks), str(course.root / "tests" / "validation")]
+    asked = " ".join(notebook.stem for notebook in notebooks)
+    environment = os.environ | {"WORKBENCH_LEDGERS": str(ledgers), "WORKBENCH_VALIDATED": asked}
+    return subprocess.run(command, cwd=course.root, env=environment).returncode
+
+
+def record_evidence(course: Course, name: str, seeds: str) -> Path:
+    """Run one notebook per seed at laptop scale and write what its claims showed; the file written.
+
+    The file is replaced only when every seed has run. Raises CourseError for a wrong name or seed.
+    """
+    notebook = course.notebook(name)
+    numbers = [check_seed(seed) for seed in seeds.replace(",", " ").split()]
+    if not numbers or len(set(numbers)) != len(numbers):
+        raise CourseError(f"SEEDS must list different whole numbers from 0 on, got {seeds!r}.")
+    ledgers = []
+    for seed in numbers:
+        copy = run(course, notebook.stem, scale="laptop", seed=str(seed))
+        ledger = read_ledger(copy)
+        if ledger is None:
+            raise CourseError(f"{notebook.stem} shows no claims ledger; its last code cells must call run.ledger().")
+        ledgers.append(ledger)
+        held = [claim["id"] for claim in ledger["claims"] if claim["holds"] is True]
+        print(f"seed {seed}: {len(held)} of {len(ledger['claims'])} claims hold ({', '.join(held)})", flush=True)
+    return write_record(evidence.gather(notebook, "laptop", ledgers), course.evidence(notebook).parent)
+
+
+def relative(path: Path) -> str:
+    """`path` as seen from where the user stands, where it lies below."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def literal(text: str) -> object:
+    """A parameter's value: a Python literal where it reads as one, the text itself otherwise."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="workbench", description=__doc__.splitlines()[0])
+    commands = top.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("run", help="execute one notebook headless")
+    one.add_argument("notebook")
+    one.add_argument("--scale", default="laptop")
+    one.add_argument("--seed", default="0")
+    one.add_argument("-p", nargs=2, action="append", default=[], metavar=("KEY", "VALUE"), dest="extra")
+    check = commands.add_parser("validate", help="notebooks against stored outputs, claims against evidence")
+    check.add_argument("notebook", nargs="?", default="")
+    several = commands.add_parser("evidence", help="one run per seed into data/evidence")
+    several.add_argument("notebook")
+    several.add_argument("--seeds", default="0 1 2 3 4")
+    commands.add_parser("scoreboard", help="write the README's table")
+    commands.add_parser("student", help="notebooks without solutions into build/student")
+    return top
+
+
+def dispatch(course: Course, options: argparse.Namespace) -> int:
+    if options.command == "run":
+        extra = {key: literal(value) for key, value in options.extra}
+        copy = run(course, options.notebook, scale=options.scale, seed=options.seed, extra=extra)
+        print(f"executed copy: {relative(copy)}")
+    elif options.command == "validate":
+        return validate(course, options.notebook)
+    elif options.command == "evidence":
+        print(f"written: {relative(record_evidence(course, options.notebook, options.seeds))}")
+    elif options.command == "scoreboard":
+        course.readme.write_text(scoreboard.updated_readme(course), encoding="utf-8")
+    elif options.command == "student":
+        written = student.write_edition(course.notebooks(), course.build / "student")
+        print(f"{len(written)} notebooks without solutions: {relative(course.build / 'student')}")
+    return 0
+
+
+def main(arguments: list[str] | None = None, course: Course | None = None) -> int:
+    options = parser().parse_args(arguments)
+    try:
+        return dispatch(course or Course(), options)
+    except CourseError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except NotebookFailed as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; nothing that was recorded before has changed.", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Arithmetic coding, byte models and compressed text (notebook 03)."""

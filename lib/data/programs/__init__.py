@@ -1,0 +1,1 @@
+"""A pseudocode language: syntax, interpreter, renderers, programs."""

@@ -1,0 +1,1 @@
+"""Questions whose answers are computed: one module a family."""

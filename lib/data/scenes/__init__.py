@@ -1,0 +1,1 @@
+"""Pictures of coloured shapes, with labels, relations and captions."""

@@ -1,0 +1,1 @@
+"""Generated token sequences with known structure."""

@@ -1,0 +1,1 @@
+"""Language models, their generation and their bills."""

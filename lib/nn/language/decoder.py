@@ -1,0 +1,105 @@
+"""A pre-norm decoder whose layers may mix time in different ways: attention, Mamba, or what a later paper brings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from lib.nn.layers.experts import MixtureOfExperts
+from lib.nn.layers.norms import RMSNorm
+
+
+class DecoderLayer(nn.Module):
+    """u = x + mixer(norm(x));  y = u + feed_forward(norm(u)).
+
+    `mixer` is called as mixer(x, state, mask, positions) and offers `new_state()`.
+    """
+
+    def __init__(self, dim: int, mixer: nn.Module, feed_forward: nn.Module, eps: float = 1e-6):
+        super().__init__()
+        self.input_layernorm = RMSNorm(dim, eps)
+        self.mixer = mixer
+        self.pre_ff_layernorm = RMSNorm(dim, eps)
+        self.feed_forward = feed_forward
+
+    def new_state(self):
+        return self.mixer.new_state()
+
+    def forward(self, x: Tensor, state=None, mask: Tensor | None = None, positions: Tensor | None = None) -> Tensor:
+        x = x + self.mixer(self.input_layernorm(x), state, mask, positions)
+        return x + self.feed_forward(self.pre_ff_layernorm(x))
+
+
+class Decoder(nn.Module):
+    """Token embedding, layers, final norm: tokens (batch, length) -> hidden states (batch, length, dim)."""
+
+    def __init__(self, vocab_size: int, dim: int, layers: Sequence[DecoderLayer], eps: float = 1e-6):
+        super().__init__()
+        self.embed_tokens = nn.Embedding(vocab_size, dim)
+        self.layers = nn.ModuleList(layers)
+        self.final_layernorm = RMSNorm(dim, eps)
+
+    def new_states(self) -> list:
+        """One empty state a layer, for decoding: a KV cache for attention, a fixed-size state for Mamba."""
+        return [layer.new_state() for layer in self.layers]
+
+    def forward(
+        self,
+        tokens: Int[Tensor, "batch length"],
+        states: list | None = None,
+        mask: Bool[Tensor, "batch total"] | None = None,
+        positions: Int[Tensor, "... length"] | None = None,
+    ) -> Float[Tensor, "batch length dim"]:
+        x = self.embed_tokens(tokens)
+        for index, layer in enumerate(self.layers):
+            x = layer(x, None if states is None else states[index], mask, positions)
+        return self.final_layernorm(x)
+
+    def router_logits(self) -> list[Tensor]:
+        """The experts' routers' logits of the last forward pass, one entry for each mixture of experts."""
+        return [module.router_logits for module in self.modules() if isinstance(module, MixtureOfExperts)]
+
+
+class DecoderLM(nn.Module):
+    """A language model around a decoder, `self.model`: tokens (batch, length) -> logits (batch, length, vocab).
+
+    The output matrix is the embedding itself unless a subclass says otherwise.
+    """
+
+    def __init__(self, model: Decoder):
+        super().__init__()
+        self.model = model
+
+    @property
+    def output_weight(self) -> Float[Tensor, "vocab dim"]:
+        return self.model.embed_tokens.weight
+
+    def forward(
+        self,
+        tokens: Int[Tensor, "batch length"],
+        states: list | None = None,
+        mask: Bool[Tensor, "batch total"] | None = None,
+        *,
+        last_only: bool = False,
+    ) -> Float[Tensor, "batch length vocab"]:
+        """Logits of every position, or with `last_only` of the last one (length 1), going on from `states`."""
+        hidden = self.model(tokens, states, mask)
+        return F.linear(hidden[:, -1:] if last_only else hidden, self.output_weight)
+
+    def new_states(self) -> list:
+        return self.model.new_states()
+
+    def router_logits(self) -> list[Tensor]:
+        return self.model.router_logits()
+
+    def shrink_residual_branches(self) -> None:
+        """Divide what writes to the residual stream by the root of the number of branches, as Mamba's own LM does."""
+        with torch.no_grad():
+            for name, parameter in self.named_parameters():
+                if re.search(r"(out_proj|o_proj|down_proj)(\.weight)?$", name):
+                    parameter.mul_((2 * len(self.model.layers)) ** -0.5)

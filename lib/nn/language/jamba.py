@@ -1,0 +1,255 @@
+"""Jamba (AI21 Labs, arXiv 2403.19887): attention in one layer of eight, Mamba in the rest, experts in every second."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from lib.nn.language.decoder import Decoder, DecoderLayer, DecoderLM
+from lib.nn.layers.attention import Attention
+from lib.nn.layers.experts import MixtureOfExperts
+from lib.nn.layers.feedforward import GatedMLP
+from lib.nn.layers.mamba import MambaMixer
+
+
+@dataclass(frozen=True)
+class JambaConfig:
+    """The released model's sizes by default; field names are Hugging Face's.
+
+    Layer i attends iff i % attn_layer_period == attn_layer_offset, else it is Mamba; it has experts iff
+    i % expert_layer_period == expert_layer_offset. An offset that no layer reaches switches the kind off.
+    Ours: `rope_theta` (None: no positions, as in the paper), `mamba_inner_norms`, and `expert_intermediate_size`
+    (None: as wide as the dense layers, as in the paper; smaller for comparisons at equal active width).
+    """
+
+    vocab_size: int = 65536
+    hidden_size: int = 4096
+    intermediate_size: int = 14336
+    num_hidden_layers: int = 32
+    num_attention_heads: int = 32
+    num_key_value_heads: int = 8
+    attn_layer_period: int = 8
+    attn_layer_offset: int = 4
+    num_experts: int = 16
+    num_experts_per_tok: int = 2
+    expert_layer_period: int = 2
+    expert_layer_offset: int = 1
+    mamba_d_state: int = 16
+    mamba_d_conv: int = 4
+    mamba_expand: int = 2
+    mamba_dt_rank: int | str = "auto"
+    mamba_conv_bias: bool = True
+    mamba_proj_bias: bool = False
+    rms_norm_eps: float = 1e-6
+    initializer_range: float = 0.02
+    tie_word_embeddings: bool = False
+    rope_theta: float | None = None
+    mamba_inner_norms: bool = True
+    expert_intermediate_size: int | None = None
+
+    def __post_init__(self):
+        for kind in ("attn", "expert"):
+            period, offset = getattr(self, f"{kind}_layer_period"), getattr(self, f"{kind}_layer_offset")
+            if not 0 <= offset < period:
+                raise ValueError(f"{kind}_layer_offset must be in 0..{period - 1} (the period less one), got {offset}")
+
+    @classmethod
+    def from_pattern(cls, pattern: str, *, experts: bool = False, **sizes) -> JambaConfig:
+        """A small config from a string such as "MMAM": A attends, M is Mamba, each letter one layer.
+
+        Raises ValueError when no period and offset describe the pattern.
+        """
+        if not pattern or set(pattern) - {"A", "M"}:
+            raise ValueError(f"pattern must be made of the letters A and M, got {pattern!r}")
+        attending = [index for index, letter in enumerate(pattern) if letter == "A"]
+        period = attending[1] - attending[0] if len(attending) > 1 else len(pattern) + 1
+        offset = attending[0] if attending else len(pattern)
+        moe = (2, 1) if experts else (len(pattern) + 1, len(pattern))
+        config = cls(
+            num_hidden_layers=len(pattern),
+            attn_layer_period=period,
+            attn_layer_offset=offset,
+            expert_layer_period=moe[0],
+            expert_layer_offset=moe[1],
+            **sizes,
+        )
+        if config.pattern != pattern:
+            raise ValueError(f"pattern must repeat with one period, got {pattern!r}")
+        return config
+
+    @classmethod
+    def from_dict(cls, values: dict) -> JambaConfig:
+        """From a Hugging Face `config.json`; fields that do not shape the model are ignored."""
+        if values.get("model_type", "jamba") != "jamba":
+            raise ValueError(f"model_type must be 'jamba', got {values['model_type']!r}")
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in known})
+
+    def to_dict(self) -> dict:
+        return {"model_type": "jamba", "architectures": ["JambaForCausalLM"], **asdict(self)}
+
+    @property
+    def pattern(self) -> str:
+        return "".join("A" if self.attends(i) else "M" for i in range(self.num_hidden_layers))
+
+    @property
+    def dt_rank(self) -> int:
+        return -(-self.hidden_size // 16) if self.mamba_dt_rank == "auto" else int(self.mamba_dt_rank)
+
+    @property
+    def head_dim(self) -> int:
+        return self.hidden_size // self.num_attention_heads
+
+    @property
+    def expert_width(self) -> int:
+        return self.expert_intermediate_size or self.intermediate_size
+
+    def attends(self, layer: int) -> bool:
+        return layer % self.attn_layer_period == self.attn_layer_offset
+
+    def has_experts(self, layer: int) -> bool:
+        return self.num_experts > 1 and layer % self.expert_layer_period == self.expert_layer_offset
+
+
+class JambaLM(DecoderLM):
+    """The language model: tokens (batch, length) -> logits (batch, length, vocab)."""
+
+    def __init__(self, config: JambaConfig):
+        layers = [_layer(config, index) for index in range(config.num_hidden_layers)]
+        super().__init__(Decoder(config.vocab_size, config.hidden_size, layers, config.rms_norm_eps))
+        self.config = config
+        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Embeddings N(0, initializer_range); residual branches shrunk by sqrt(their number), as Mamba's own LM does.
+
+        The layers keep the start they gave themselves: nothing here may touch the mixers' dt bias.
+        """
+        nn.init.normal_(self.model.embed_tokens.weight, std=self.config.initializer_range)
+        nn.init.normal_(self.lm_head.weight, std=self.config.initializer_range)
+        self.shrink_residual_branches()
+        if self.config.tie_word_embeddings:
+            self.lm_head.weight = self.model.embed_tokens.weight
+
+    @property
+    def output_weight(self) -> Float[Tensor, "vocab dim"]:
+        return self.lm_head.weight
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, dtype: torch.dtype = torch.float32) -> JambaLM:
+        """Read a Hugging Face Jamba folder: config.json and safetensors, sharded or not, experts stacked or not.
+
+        Raises FileNotFoundError or ValueError with one sentence when a file or a weight is missing or too many.
+        """
+        folder = Path(folder)
+        if not (folder / "config.json").is_file():
+            raise FileNotFoundError(f"folder must hold a config.json, found none in {folder.name!r}")
+        config = JambaConfig.from_dict(json.loads((folder / "config.json").read_text()))
+        weights = {name: tensor.to(dtype) for name, tensor in _read_safetensors(folder).items()}
+        weights = from_hugging_face(weights)
+        if config.tie_word_embeddings:
+            weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
+        with torch.device("meta"):
+            model = cls(config)
+        expected = set(model.state_dict())
+        if expected != set(weights):
+            missing, extra = sorted(expected - set(weights))[:3], sorted(set(weights) - expected)[:3]
+            raise ValueError(f"weights must match config.json: missing {missing}, unexpected {extra}")
+        model.load_state_dict(weights, assign=True)
+        if config.tie_word_embeddings:
+            model.lm_head.weight = model.model.embed_tokens.weight
+        return model.eval()
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write config.json and model.safetensors in Hugging Face's layout, experts one by one."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(json.dumps(self.config.to_dict(), indent=2) + "\n")
+        weights = to_hugging_face(self.state_dict(), self.config)
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def from_hugging_face(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Rename to ours: one `mixer` for `mamba` and `self_attn`, and experts stacked as transformers does in memory."""
+    ours, experts = {}, {}
+    for name, tensor in weights.items():
+        name = re.sub(r"\.(mamba|self_attn)\.", ".mixer.", name)
+        expert = re.match(r"(.*\.experts)\.(\d+)\.(gate|up|down)_proj\.weight$", name)
+        if expert:
+            experts.setdefault(expert[1], {})[int(expert[2]), expert[3]] = tensor
+        else:
+            ours[name] = tensor
+    for prefix, parts in experts.items():
+        count = 1 + max(index for index, _ in parts)
+        if len(parts) != 3 * count:
+            raise ValueError(f"weights of {prefix} must hold gate, up and down for each of {count}, got {len(parts)}")
+        gate_up = [torch.cat((parts[i, "gate"], parts[i, "up"])) for i in range(count)]
+        ours[f"{prefix}.gate_up_proj"] = torch.stack(gate_up)
+        ours[f"{prefix}.down_proj"] = torch.stack([parts[i, "down"] for i in range(count)])
+    return ours
+
+
+def to_hugging_face(weights: dict[str, Tensor], config: JambaConfig) -> dict[str, Tensor]:
+    """The inverse of `from_hugging_face`, experts unstacked as on disk."""
+    theirs = {}
+    for name, tensor in weights.items():
+        layer = re.match(r"model\.layers\.(\d+)\.", name)
+        if layer:
+            kind = "self_attn" if config.attends(int(layer[1])) else "mamba"
+            name = name.replace(".mixer.", f".{kind}.")
+        if name.endswith("experts.gate_up_proj"):
+            for index, (gate, up) in enumerate(expert.chunk(2) for expert in tensor):
+                theirs[name.replace("gate_up_proj", f"{index}.gate_proj.weight")] = gate.contiguous()
+                theirs[name.replace("gate_up_proj", f"{index}.up_proj.weight")] = up.contiguous()
+        elif name.endswith("experts.down_proj"):
+            for index, expert in enumerate(tensor):
+                theirs[name.replace("down_proj", f"{index}.down_proj.weight")] = expert.contiguous()
+        elif not (name == "lm_head.weight" and config.tie_word_embeddings):
+            theirs[name] = tensor.contiguous()
+    return theirs
+
+
+def _layer(config: JambaConfig, index: int) -> DecoderLayer:
+    dim = config.hidden_size
+    if config.attends(index):
+        heads, kv_heads = config.num_attention_heads, config.num_key_value_heads
+        mixer = Attention(dim, heads, kv_heads, rope_theta=config.rope_theta)
+    else:
+        mixer = MambaMixer(
+            dim,
+            config.mamba_d_state,
+            config.mamba_d_conv,
+            config.mamba_expand,
+            config.dt_rank,
+            inner_norms=config.mamba_inner_norms,
+            conv_bias=config.mamba_conv_bias,
+            bias=config.mamba_proj_bias,
+            eps=config.rms_norm_eps,
+        )
+    if config.has_experts(index):
+        feed_forward = MixtureOfExperts(dim, config.expert_width, config.num_experts, config.num_experts_per_tok)
+    else:
+        feed_forward = GatedMLP(dim, config.intermediate_size)
+    return DecoderLayer(dim, mixer, feed_forward, config.rms_norm_eps)
+
+
+def _read_safetensors(folder: Path) -> dict[str, Tensor]:
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
+    else:
+        names = ["model.safetensors"]
+    weights: dict[str, Tensor] = {}
+    for name in names:
+        if not (folder / name).is_file():
+            raise FileNotFoundError(f"folder must hold {name}, found no such file in {folder.name!r}")
+        weights.update(load_file(folder / name))
+    return weights

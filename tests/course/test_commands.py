@@ -1,0 +1,161 @@
+"""The commands, on small notebooks made here."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lib.course.commands import main
+from lib.course.scoreboard import END, START
+from lib.workbench.course import CLAIMS_MIME, Course, read_ledger
+
+ROOT = Path(__file__).resolve().parents[2]
+
+LEDGER_CELL = f"""
+import json, os, pathlib
+from IPython.display import display
+claim = dict(id="J1", says="s", paper="p", here=str(seed), kind="measured", holds=seed < 2)
+claim |= dict(values={{"size": size}}, seeds=9)
+ledger = dict(paper="01-jamba", scale=scale, seed=seed, seconds=90.0, device="cpu", claims=[claim])
+display({{"{CLAIMS_MIME}": ledger, "text/plain": "the ledger"}}, raw=True)
+if "WORKBENCH_LEDGERS" in os.environ:
+    pathlib.Path(os.environ["WORKBENCH_LEDGERS"], "01-jamba.json").write_text(json.dumps(ledger))
+"""
+
+
+def cell(source: str, *tags: str, outputs: list | None = None) -> dict:
+    return {
+        "cell_type": "code",
+        "execution_count": 1 if outputs else None,
+        "id": f"c{abs(hash((source, tags)))}"[:20],
+        "metadata": {"tags": list(tags)},
+        "outputs": outputs or [],
+        "source": source,
+    }
+
+
+def write_notebook(course: Course, name: str, *cells: dict) -> Path:
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook = {"cells": list(cells), "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+    path = course.root / "notebooks" / f"{name}.ipynb"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(notebook))
+    return path
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Course:
+    """A checkout with one notebook, whose one claim holds for seeds below 2."""
+    course = Course(tmp_path)
+    parameters = cell("scale = 'laptop'\nseed = 0\nsize = 4", "parameters")
+    write_notebook(course, "01_jamba", parameters, cell(LEDGER_CELL), cell("assert size != 13, 'size is 13'"))
+    return course
+
+
+def one_sentence(capsys: pytest.CaptureFixture[str]) -> str:
+    text = capsys.readouterr().err.strip()
+    assert text.count("\n") == 0 and text.endswith("."), text
+    return text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names_the_choice"),
+    [
+        (["run", "02_mamba"], "01_jamba"),
+        (["run", ""], "01_jamba"),
+        (["run", "01_jamba", "--scale", "huge"], "smoke, laptop, gpu"),
+        (["run", "01_jamba", "--seed", "-1"], "from 0 on"),
+        (["run", "01_jamba", "--seed", "one"], "from 0 on"),
+        (["run", "01_jamba", "-p", "depth", "3"], "scale, seed, size"),
+        (["run", "01_jamba", "-p", "scale", "huge"], "smoke, laptop, gpu"),
+        (["validate", "nothing"], "01_jamba"),
+        (["evidence", "nothing"], "01_jamba"),
+        (["evidence", "01_jamba", "--seeds", "0 0"], "different"),
+        (["evidence", "01_jamba", "--seeds", ""], "different"),
+    ],
+)
+def test_what_does_not_exist_is_answered_by_one_sentence_listing_what_does(course, capsys, arguments, names_the_choice):
+    assert main(arguments, course) == 2
+    assert names_the_choice in one_sentence(capsys)
+    assert not course.build.exists()
+
+
+def test_run_executes_a_copy_with_its_parameters_and_leaves_the_notebook_alone(course, capsys):
+    before = course.notebook("01_jamba").read_bytes()
+    assert main(["run", "notebooks/01_jamba.ipynb", "--scale", "smoke", "--seed", "3", "-p", "size", "7"], course) == 0
+    ledger = read_ledger(course.build / "runs" / "01_jamba-smoke-3.ipynb")
+    assert (ledger["scale"], ledger["seed"], ledger["claims"][0]["values"]) == ("smoke", 3, {"size": 7})
+    assert course.notebook("01_jamba").read_bytes() == before
+
+
+def test_a_failing_notebook_is_one_sentence_and_its_copy_stays(course, capsys):
+    assert main(["run", "01_jamba", "-p", "size", "13"], course) == 1
+    assert "AssertionError: size is 13; the executed copy" in capsys.readouterr().err.splitlines()[-1]
+    assert (course.build / "runs" / "01_jamba-laptop-0.ipynb").exists()
+
+
+def test_evidence_holds_one_run_per_seed_in_order_without_the_old_history(course):
+    assert main(["evidence", "01_jamba", "--seeds", "2 1"], course) == 0
+    record = course.read_evidence(course.notebook("01_jamba"))
+    assert (record["paper"], record["notebook"], record["scale"]) == ("01-jamba", "01_jamba.ipynb", "laptop")
+    assert [(run["seed"], run["claims"][0]["holds"]) for run in record["runs"]] == [(1, True), (2, False)]
+    assert "seeds" not in record["runs"][0]["claims"][0]
+    assert set(record["versions"]) == {"python", "torch", "numpy"}
+
+
+@pytest.mark.slow
+def test_validate_passes_while_steadfast_claims_hold_and_fails_with_a_sentence_when_one_stops(course, capfd):
+    shutil.copytree(ROOT / "tests" / "validation", course.root / "tests" / "validation")
+    claim = {"id": "J1", "says": "s", "paper": "p", "here": "0", "kind": "measured", "holds": True}
+    record = {"paper": "01-jamba", "runs": [{"seed": seed, "seconds": 1.0, "claims": [claim]} for seed in range(3)]}
+    file = course.evidence(course.notebook("01_jamba"))
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(record))
+
+    assert main(["validate"], course) == 0
+    assert "4 passed" in capfd.readouterr().out.splitlines()[-1]
+
+    notebook = course.notebook("01_jamba")
+    notebook.write_text(notebook.read_text().replace("holds=seed < 2", "holds=False"))
+    assert main(["validate"], course) == 1
+    output = capfd.readouterr().out
+    assert "01-jamba: claim J1 held in all 3 seeds of the evidence, but does not hold now" in output
+    assert "1 failed, 3 passed" in output.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_validate_compares_the_cells_that_ask_for_it(course, capfd):
+    (course.root / "tests" / "validation").mkdir(parents=True)
+    stale = [{"name": "stdout", "output_type": "stream", "text": "3\n"}]
+    loose, strict = cell("print(2 + 2)", outputs=stale), cell("print(1 + 3)", "nbval-check-output", outputs=stale)
+    write_notebook(course, "01_jamba", loose, strict)
+    assert main(["validate", "01_jamba"], course) == 1
+    assert "1 failed, 1 passed" in capfd.readouterr().out.splitlines()[-1]
+
+
+def test_scoreboard_command_changes_only_what_stands_between_its_markers(course, capsys):
+    course.readme.write_text(f"above\n{START}\nold\n{END}\nbelow\n")
+    ledger = {"scale": "laptop", "seconds": 90.0, "claims": []}
+    output = {"output_type": "display_data", "data": {CLAIMS_MIME: ledger}, "metadata": {}}
+    write_notebook(course, "01_jamba", cell("run.ledger()", outputs=[output]))
+    assert main(["scoreboard"], course) == 0
+    text = course.readme.read_text()
+    assert text.startswith(f"above\n{START}\n|") and text.endswith(f"|\n{END}\nbelow\n") and "old" not in text
+    assert main(["scoreboard"], course) == 0
+    assert course.readme.read_text() == text
+
+
+def test_scoreboard_refuses_a_notebook_that_was_not_executed(course, capsys):
+    course.readme.write_text(f"{START}\n{END}\n")
+    assert main(["scoreboard"], course) == 2
+    assert "01_jamba.ipynb must be stored as executed" in one_sentence(capsys)
+
+
+def test_student_command_writes_every_notebook(course):
+    write_notebook(course, "00_start_here", cell("1"))
+    assert main(["student"], course) == 0
+    written = sorted(path.name for path in (course.build / "student").iterdir())
+    assert written == ["00_start_here.ipynb", "01_jamba.ipynb"]
