@@ -46,7 +46,7 @@ def test_an_assertion_without_words_shows_its_line():
     source = "def check_square(square):\n    assert square(3) == 9\n"
     linecache.cache["<cell>"] = (len(source), None, source.splitlines(keepends=True), "<cell>")
     exec(compile(source, "<cell>", "exec"), names := {})  # as a notebook runs it: without pytest's own explanation
-    assert exercise(names["check_square"]).explain(lambda x: x) == "this does not hold: assert square(3) == 9"
+    assert Exercise("square", names["check_square"]).explain(lambda x: x) == "this does not hold: assert square(3) == 9"
 
 
 def test_an_answer_that_crashes_is_told_where_without_a_path(capsys):
@@ -57,7 +57,7 @@ def test_an_answer_that_crashes_is_told_where_without_a_path(capsys):
 @pytest.mark.parametrize("wrong", [stub, lambda x: x, lambda x: x["key"], None])
 def test_a_required_answer_that_is_wrong_raises(wrong, capsys):
     assert check.rejects(wrong)
-    with pytest.raises(AssertionError, match="double it: "):
+    with pytest.raises(AssertionError, match=r"double it \(solution\): "):
         check(wrong, required=True)
     assert capsys.readouterr().out == ""
 
@@ -83,7 +83,7 @@ def test_a_checker_may_return_its_reason(returned, reason):
 
 
 def test_a_checker_that_returns_something_else_is_the_authors_mistake():
-    with pytest.raises(TypeError, match="allowed are None, bool and str"):
+    with pytest.raises(TypeError, match="must return None, bool or str"):
         Exercise("any", lambda answer: torch.ones(2)).explain(0)
     with pytest.raises(TypeError, match="a function of the answer"):
         Exercise("any", "checker")
@@ -99,7 +99,7 @@ def test_trying_an_exercise_changes_no_later_random_number():
         return [random.random(), float(np.random.rand()), float(torch.rand(()))]
 
     inside = []
-    drawing = exercise(lambda answer: inside.append(draw()))
+    drawing = Exercise("drawing", lambda answer: inside.append(draw()))
     torch.manual_seed(1), np.random.seed(1), random.seed(1)
     expected = draw()
     torch.manual_seed(1), np.random.seed(1), random.seed(1)
@@ -108,9 +108,57 @@ def test_trying_an_exercise_changes_no_later_random_number():
     assert inside[0] == inside[1]
 
 
-def test_a_bare_decorator_takes_the_name_from_the_function():
-    @exercise
-    def check_decode_step(answer):
-        return None
+def test_the_decorator_demands_a_name():
+    with pytest.raises(TypeError, match="exercise's name"):
+        exercise(lambda answer: None)
 
-    assert check_decode_step.name == "decode step"
+
+def returning(value, returns):
+    return exercise("any", returns=returns)(lambda answer: answer(1) and None).explain(lambda x: value)
+
+
+@pytest.mark.parametrize(
+    ("value", "returns", "reason"),
+    [
+        (None, torch.Tensor, "returns nothing: is a `return` missing"),
+        ((1.0,), (float, float), "must return 2 values (a number, a number), got a tuple of 1"),
+        ([1.0], torch.Tensor, "must return a Tensor, got a list ([1.0])"),
+        ("no", int, "must return a whole number, got a str"),
+        (True, int, "must return a whole number"),
+        (np.float64(2.5), float, None),
+        (torch.tensor(2), int, None),
+        (torch.zeros(2), "sequence", None),
+    ],
+)
+def test_a_return_value_of_another_form_is_named(value, returns, reason):
+    from collections.abc import Sequence
+
+    if returns == "sequence":
+        double = exercise("any", returns=Sequence)(lambda answer: answer(1) is None)
+        assert double.explain(lambda x: value) == "the result is not right"
+        return
+    explained = returning(value, returns)
+    assert explained is None if reason is None else reason in explained
+
+
+def test_another_number_of_arguments_is_named():
+    reason = exercise("any", returns=int)(lambda answer: answer(1, 2, 3)).explain(lambda x, y: x)
+    assert reason == "your function is called with 3 arguments and takes x, y"
+
+
+def test_an_error_of_the_checker_is_not_blamed_on_the_readers_line():
+    reason = exercise("any")(lambda answer: answer(1)["loss"] == 2).explain(lambda x: (x, x))
+    assert reason.startswith("your function returned a tuple of 2, which cannot be checked: TypeError")
+
+
+def test_the_line_told_is_the_readers_also_when_a_library_raised():
+    source = "def mine(x):\n    return int('seven')\n"
+    linecache.cache["<answer>"] = (len(source), None, source.splitlines(keepends=True), "<answer>")
+    exec(compile(source, "<answer>", "exec"), names := {})
+    reason = exercise("any")(lambda answer: answer(1)).explain(names["mine"])
+    assert reason.startswith("your function raised ValueError") and reason.endswith("at: return int('seven')")
+
+
+def test_a_solutions_badge_says_that_it_is_one(capsys):
+    check(lambda x: 2 * x, required=True)
+    assert capsys.readouterr().out == "double it (solution): correct\n"

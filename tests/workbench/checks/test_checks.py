@@ -1,0 +1,324 @@
+"""Every checker accepts a right answer, and rejects the plausible wrong ones with a sentence that fits."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from lib.data import encode_windows
+from lib.nn import JambaConfig, jamba_cache_bytes, load_balancing_loss, recurrent_state_bytes
+from lib.workbench.checks import (
+    jamba,
+    mixture_of_depths,
+    neurally_compressed_text,
+    reft,
+    think_and_execute,
+    var,
+)
+from lib.workbench.exercises import Exercise
+
+
+def step(window, h, x, weight, bias, delta, A, B, C, D):
+    whole = torch.cat([window, x[:, None]], 1)
+    u = F.silu((whole * weight).sum(1) + bias)
+    h = torch.exp(delta[:, None] * A) * h + (delta * u)[:, None] * B
+    return whole[:, 1:], h, h @ C + D * u
+
+
+def step_without_skip(window, h, x, weight, bias, delta, A, B, C, D):
+    window, h, y = step(window, h, x, weight, bias, delta, A, B, C, 0 * D)
+    return window, h, y
+
+
+def step_that_keeps_the_convolved(window, h, x, weight, bias, delta, A, B, C, D):
+    whole = torch.cat([window, x[:, None]], 1)
+    u = F.silu((whole * weight).sum(1) + bias)
+    h = torch.exp(delta[:, None] * A) * h + (delta * u)[:, None] * B
+    return torch.cat([window[:, 1:], u[:, None]], 1), h, h @ C + D * u
+
+
+def adjoint(a, states, grad_states):
+    g, carried = torch.empty_like(a), torch.zeros_like(a[0])
+    for t in reversed(range(len(a))):
+        g[t] = grad_states[t] + carried
+        carried = a[t] * g[t]
+    return g, g * torch.cat([torch.zeros_like(states[:1]), states[:-1]])
+
+
+def chunks(delta, A, b, closed_form, chunk=6):
+    h, states = torch.zeros(()), []
+    for start in range(0, len(b), chunk):
+        now = slice(start, start + chunk)
+        states.append(closed_form(delta[now], A, b[now]) + torch.exp(torch.cumsum(delta[now] * A, 0)) * h)
+        h = states[-1][-1]
+    return torch.cat(states)
+
+
+def router(logits, chosen_of=lambda top: top.indices, loss_of=lambda loss: loss):
+    probabilities = logits.softmax(-1)
+    top = probabilities.topk(2)
+    f = torch.bincount(top.indices.flatten(), minlength=logits.shape[1]) / len(logits)
+    return top.values, chosen_of(top), loss_of(logits.shape[1] * (f * probabilities.mean(0)).sum())
+
+
+def large():
+    config = JambaConfig(hidden_size=8192, num_hidden_layers=72, num_attention_heads=64)
+    return jamba_cache_bytes(config, 256 * 1024) / 2**30, recurrent_state_bytes(config) / jamba_cache_bytes(config, 1)
+
+
+def update(x, r, k, update, real):
+    r = r.masked_fill(~real, -torch.inf)
+    chosen = r.topk(min(k, int(real.sum()))).indices.sort().values
+    out = x.clone()
+    out[chosen] += torch.sigmoid(r[chosen])[:, None] * update(x[chosen], chosen)
+    return out
+
+
+def update_in_place(x, r, k, update, real):
+    chosen = r.masked_fill(~real, -torch.inf).topk(min(k, int(real.sum()))).indices.sort().values
+    x[chosen] += torch.sigmoid(r[chosen])[:, None] * update(x[chosen], chosen)
+    return x
+
+
+def bill(length, taken, d, m, layers):
+    flops = taken * (8 * d * d + 4 * d * m) + 4 * taken**2 * d + 2 * length * d
+    return flops, layers * 2 / (1 + taken / length)
+
+
+def leak(r, other, k, cut):
+    taken = torch.zeros(2, len(r), dtype=torch.bool)
+    for row, scores in enumerate((r, other)):
+        taken[row, scores.topk(k).indices] = True
+    moved = (taken[0] != taken[1])[:cut].nonzero().flatten().tolist()
+    return moved[0] if moved else None
+
+
+def gradient(delta, f, r, x, selected):
+    gate = torch.sigmoid(r)
+    return ((delta * f).sum(1) * gate * (1 - gate) * selected) @ x
+
+
+def code(low, size):
+    length = 49 - size.bit_length()
+    while True:
+        unit = 2 ** (48 - length)
+        value = -(-low // unit)
+        if (value + 1) * unit <= low + size:
+            return length, value
+        length += 1
+
+
+def pair(model, text):
+    for start, length in itertools.product(range(len(text) - 8), range(1, 7)):
+        first, second = text[start : start + length], text[start : start + length + 1]
+        a, b = encode_windows(model, [first, second], 16, mode="greedy")
+        if len(a) == len(b) == 1 and (a.digits == b.digits).all():
+            return first, second
+    raise AssertionError("the search ends")
+
+
+def learned(nats, vocab, bytes_per_token):
+    bits, nothing = nats / math.log(2) / bytes_per_token, math.log2(vocab) / bytes_per_token
+    return bits, nothing, 1 - bits / nothing
+
+
+def worth(bits, slack, first, later):
+    held = 1 + (bits - slack - first) / later
+    return held, bits / held
+
+
+def phi(h, R, W, b, active):
+    rows = R[active]
+    return h + (h @ W[active].T + b[active] - h @ rows.T) @ rows
+
+
+def count(dim, layers, rank, groups, constant=False):
+    return layers * groups * ((1 if constant else 2) * rank * dim + rank)
+
+
+def positions(length, width, prefix, suffix):
+    if length < prefix + suffix:
+        prefix, suffix = min(prefix, length // 2), min(suffix, -(-length // 2))
+    return [*range(width - length, width - length + prefix), *range(width - suffix, width)]
+
+
+def reach(site, position, layers, length):
+    changed = np.zeros((layers + 1, length), dtype=bool)
+    changed[site + 1, position] = True
+    changed[site + 2 :, position:] = True
+    return changed
+
+
+def reach_without_the_site(site, position, layers, length):
+    changed = np.zeros((layers + 1, length), dtype=bool)
+    changed[site + 1 :, position:] = True
+    return changed
+
+
+def mask(sides, prefix):
+    level = torch.repeat_interleave(torch.arange(len(sides)), torch.tensor(sides) ** 2)
+    whole = torch.zeros(prefix + len(level), prefix + len(level), dtype=torch.bool)
+    whole[:, :prefix] = torch.ones(len(whole), prefix).tril().bool()
+    whole[prefix:, :prefix] = True
+    whole[prefix:, prefix:] = level[:, None] >= level
+    return whole
+
+
+def pyramid(f, given, codebook, phis, sides, mode="bicubic", phi_of=lambda phi: phi):
+    rest, found = f.clone(), []
+    for k, (phi, side) in enumerate(zip(phis, sides, strict=True)):
+        z = F.adaptive_avg_pool2d(rest, side).flatten(1).T
+        found.append(given[k] if k < len(given) else torch.cdist(z, codebook).argmin(1))
+        e = codebook[found[-1]].T.reshape(1, -1, side, side)
+        large = F.interpolate(e, size=f.shape[-2:], mode=mode) if side < f.shape[-1] else e
+        rest = rest - phi_of(phi)(large)[0]
+    return found
+
+
+def keep(conditional, unconditional, t, top_p, mix=lambda c, u, t: (1 + t) * c - t * u):
+    probabilities = mix(conditional, unconditional, t).softmax(-1)
+    ordered = probabilities.argsort(descending=True)
+    before = probabilities[ordered].cumsum(0) - probabilities[ordered]
+    return sorted(ordered[before < top_p].tolist())
+
+
+def pairs(sides, window):
+    seen = [sum(side**2 for side in sides[max(0, k - window + 1) : k + 1]) for k in range(len(sides))]
+    return sum(side**2 * total for side, total in zip(sides, seen, strict=True)), max(seen)
+
+
+SHUFFLED = """
+def shuffled(start, swaps, asked):
+    has = {}
+    for person, thing in start:
+        has[person] = thing
+    for one, other in swaps:
+        swap has[one] and has[other]
+        print(one, has[one], other, has[other])
+    return has[asked]
+"""
+
+
+def extract(text, options):
+    said = text.rpartition("Final answer:")[2].strip().split("\n")[0].strip().rstrip(".")
+    for letter, option in zip("ABCDEFGH", options, strict=False):
+        if "Final answer:" in text and said in (option, letter, f"({letter})", f"({letter}) {option}"):
+            return option
+    return None
+
+
+def trace(brackets):
+    lines, stack = [], []
+    for bracket in brackets:
+        if bracket in "([{<":
+            stack.append(")]}>"["([{<".index(bracket)])
+        else:
+            stack.pop()
+        lines.append(" ".join([bracket, *stack]))
+    return lines
+
+
+def clock(hour):
+    return f"{(hour - 1) % 12 + 1}{'am' if hour % 24 < 12 else 'pm'}"
+
+
+def fairer(question, draw):
+    (wake, busy, close), options = question.arguments, list(question.options)
+    taken = {hour for start, end in busy for hour in range(start, end)}
+    free = set(range(wake, close)) - taken
+    spans = [(a, b) for a in range(wake, close) for b in range(a + 1, close + 1) if not set(range(a, b)) <= free]
+    new = [f"{clock(a)} to {clock(b)}" for a, b in spans]
+    new = [span for span in new if span not in options and f"from {span}" not in question.text]
+    wrong = [k for k, option in enumerate(options) if option != question.answer]
+    options[wrong[int(draw.integers(3))]] = new[int(draw.integers(len(new)))]
+    return options
+
+
+RIGHT = [
+    (jamba.step, step), (jamba.adjoint, adjoint), (jamba.chunks, chunks), (jamba.router, router), (jamba.large, large),
+    (mixture_of_depths.update, update), (mixture_of_depths.bill, bill), (mixture_of_depths.leak, leak),
+    (mixture_of_depths.gradient, gradient),
+    (neurally_compressed_text.code, code), (neurally_compressed_text.pair, pair),
+    (neurally_compressed_text.learned, learned), (neurally_compressed_text.worth, worth),
+    (reft.phi, phi), (reft.count, count), (reft.positions, positions), (reft.reach, reach),
+    (var.mask, mask), (var.pyramid, pyramid), (var.keep, keep), (var.pairs, pairs),
+    (think_and_execute.shuffled, SHUFFLED), (think_and_execute.extract, extract), (think_and_execute.trace, trace),
+    (think_and_execute.fairer, fairer),
+]  # fmt: skip
+WRONG = [
+    (jamba.step, step_without_skip, "D u"),
+    (jamba.step, step_that_keeps_the_convolved, "before SiLU"),
+    (jamba.step, lambda *a: step(*a)[1:], "3 values"),
+    (jamba.adjoint, lambda a, h, g: adjoint(a, h, g)[::-1], "swapped"),
+    (jamba.adjoint, lambda a, h, g: (g, g * h), "step after"),
+    (jamba.chunks, lambda delta, A, b, closed: closed(delta, A, b), "too long"),
+    (jamba.chunks, lambda delta, A, b, closed: chunks(delta, A, b, closed, 1), "25 calls"),
+    (jamba.chunks, lambda delta, A, b, closed: jamba._states(delta, A, b), "fewer than 100"),
+    (jamba.router, lambda x: router(x, loss_of=torch.Tensor.detach), "no gradient"),
+    (jamba.router, lambda x: router(x, lambda top: torch.zeros_like(top.indices)), "largest probabilities"),
+    (jamba.router, lambda x: (x.topk(2).values.softmax(-1), x.topk(2).indices, load_balancing_loss([x], 2)), "rescale"),
+    (jamba.large, lambda: (72.0, 1000.0), "one layer of eight"),
+    (jamba.large, lambda: (9.0, 1000.0), "fixed part"),
+    (mixture_of_depths.update, update_in_place, "was changed"),
+    (mixture_of_depths.update, lambda x, r, k, f, real: update(x, r, k, f, torch.ones_like(real)), "padding"),
+    (mixture_of_depths.update, lambda x, r, k, f, real: x.clone(), "called 0 times"),
+    (mixture_of_depths.bill, lambda n, c, d, m, layers: (bill(n, c, d, m, layers)[0], layers * 2 / 1.125), "cost 1"),
+    (mixture_of_depths.bill, lambda *a: (1_654_784, 42.0), "cost 1"),
+    (mixture_of_depths.leak, lambda r, other, k, cut: None, "expected"),
+    (mixture_of_depths.gradient, lambda d, f, r, x, s: gradient(d, f, r, x, True), "no gate"),
+    (mixture_of_depths.gradient, lambda d, f, r, x, s: ((d * f).sum(1)[:, None] * x).sum(0), "g'"),
+    (neurally_compressed_text.code, lambda low, size: (48, low), "bits fits"),
+    (neurally_compressed_text.pair, lambda model, text: (b" is that", b" is that "), None),
+    (neurally_compressed_text.pair, lambda model, text: (text[:3], text[:8]), None),
+    (neurally_compressed_text.learned, lambda n, v, r: (n / r, math.log(v) / r, 1 - n / math.log(v)), "log2"),
+    (neurally_compressed_text.worth, lambda *a: (4.0625, 16 / 4.0625), "first byte"),
+    (reft.phi, lambda h, R, W, b, active: phi(h, R, W, b, torch.ones_like(active)), "outside the span"),
+    (reft.phi, lambda h, R, W, b, a: h + (h @ W[a].T + b[a]) @ R[a], "overwritten"),
+    (reft.count, lambda dim, *rest, constant=False: {4096: 4097, 768: 18_444}[dim], "LLaMA"),
+    (reft.count, lambda dim, n, r, g, constant=False: n * g * 2 * r * dim, "4097|one row|memorisation"),
+    (reft.positions, lambda n, width, p, s: [*range(p), *range(width - s, width)], "column 4"),
+    (reft.positions, lambda n, w, p, s: [*range(w - n, w - n + p), *range(w - s, w)], "twice|short"),
+    (reft.reach, reach_without_the_site, "changes"),
+    (var.mask, lambda sides, prefix: mask(sides, prefix).tril(), "both directions"),
+    (var.mask, lambda sides, prefix: torch.ones_like(mask(sides, prefix)), "never the reverse"),
+    (var.pyramid, lambda *a: pyramid(*a, mode="bilinear"), "bicubic"),
+    (var.pyramid, lambda *a: pyramid(*a, phi_of=lambda phi: torch.nn.Identity()), "phi|left over"),
+    (var.pyramid, lambda f, given, *a: pyramid(f, [], *a), "stay as they are"),
+    (var.keep, lambda c, u, t, p: keep(c, u, t, p, lambda c, u, t: c - t * u), "guidance"),
+    (var.pairs, lambda sides, window: pairs(sides, len(sides)), "window 1"),
+    (think_and_execute.shuffled, SHUFFLED.replace("print(one, has[one], other, has[other])", "print(one)"), "read off"),
+    (think_and_execute.shuffled, SHUFFLED.replace("swap has[one] and has[other]", "has[one] = has[other]"), "answer"),
+    (think_and_execute.extract, lambda text, options: next((o for o in options if o in text), None), "settles on"),
+    (think_and_execute.trace, lambda b: ["".join(b[: k + 1]) for k in range(len(b))], "history"),
+    (think_and_execute.trace, lambda b: [line[:5] for line in trace(b)], None),
+    (think_and_execute.fairer, lambda q, draw: q.options, "shortcut"),
+    (think_and_execute.fairer, lambda q, draw: [q.answer, "1am to 2am", "2am to 3am", "3am to 4am"], "outside the day"),
+]
+
+
+def stub(*arguments, **named):
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize(("check", "answer"), RIGHT, ids=lambda value: getattr(value, "name", None) or "")
+def test_a_right_answer_is_correct_and_a_stub_is_a_stub(check, answer):
+    assert check.explain(answer) is None
+    assert isinstance(answer, str) or check.explain(stub) == "still a stub"
+
+
+@pytest.mark.parametrize(("check", "answer", "fits"), WRONG, ids=lambda value: getattr(value, "name", None) or "")
+def test_a_plausible_wrong_answer_is_told_why(check, answer, fits):
+    reason = check.explain(answer)
+    assert reason is not None
+    assert fits is None or any(part in reason for part in fits.split("|")), reason
+
+
+def test_every_checker_is_tried():
+    modules = (jamba, mixture_of_depths, neurally_compressed_text, reft, think_and_execute, var)
+    known = {id(value) for module in modules for value in vars(module).values() if isinstance(value, Exercise)}
+    assert known == {id(check) for check, _ in RIGHT} == {id(check) for check, *_ in WRONG}
