@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lib.workbench.claims import CLAIMS_MIME, Claim, Ledger
+    from lib.workbench.display import Table, html_table, theme, tint
     from lib.workbench.exercises import Exercise, exercise
     from lib.workbench.guide import course_map, environment_report
     from lib.workbench.plots import (
         MODELS,
+        PALETTE,
         bars,
+        colour,
         curves,
+        dots,
         figure,
         heat_map,
         house_style,
+        intervals,
         label_axes,
         model_style,
         pictures,
@@ -29,15 +34,20 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "claims": ("CLAIMS_MIME", "Claim", "Ledger"),
+    "display": ("Table", "html_table", "theme", "tint"),
     "exercises": ("Exercise", "exercise"),
     "guide": ("course_map", "environment_report"),
     "plots": (
         "MODELS",
+        "PALETTE",
         "bars",
+        "colour",
         "curves",
+        "dots",
         "figure",
         "heat_map",
         "house_style",
+        "intervals",
         "label_axes",
         "model_style",
         "pictures",
@@ -51,27 +61,35 @@ _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names
 __all__ = [
     "CLAIMS_MIME",
     "MODELS",
+    "PALETTE",
     "SCALES",
     "Claim",
     "Exercise",
     "Exploration",
     "Ledger",
     "Run",
+    "Table",
     "bars",
+    "colour",
     "course_map",
     "curves",
+    "dots",
     "environment_report",
     "exercise",
     "explore",
     "figure",
     "heat_map",
     "house_style",
+    "html_table",
+    "intervals",
     "isolated_randomness",
     "label_axes",
     "model_style",
     "pictures",
     "seed_everything",
     "smooth",
+    "theme",
+    "tint",
 ]
 
 

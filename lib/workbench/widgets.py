@@ -12,37 +12,43 @@ import inspect
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from html import escape
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from lib.workbench.display import show, somebody_watches
+from lib.workbench.controls import Control, choice, control_of, grid, rows_of, slider, switch, text
+from lib.workbench.display import Table, is_interactive, show, theme
 from lib.workbench.run import isolated_randomness
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+__all__ = ["Exploration", "choice", "explore", "grid", "slider", "switch", "text"]
+
 _FAST = 0.2
-"""Seconds: a faster function follows the slider while it moves, a slower one waits for its release."""
+"""Seconds: a faster function follows the slider while it moves, a slower one waits for its release and says so."""
 
 
 def explore(function: Callable[..., object], /, **controls: object) -> Exploration:
     """Show `function(**values)` with one control for each of its arguments.
 
-    A control is `(low, high)` or `(low, high, step)` for a slider, a list or a `{label: value}` dict for a choice, a
+    A control is `slider(low, high, step, label="...", unit="s")`, `choice`, `switch`, `text` or `grid`; or, called like
+    the argument, `(low, high)` or `(low, high, step)` for a slider, a list or a `{label: value}` dict for a choice, a
     bool for a checkbox, a str for a line of text, a boolean numpy matrix for a grid to paint on (the function gets
     its rows as tuples of bools). It starts at the default of the function's argument, else at the
-    middle of the slider or the first choice. The function returns a matplotlib figure, HTML, or an object with
-    `_repr_html_`; it sees random numbers from a fixed seed. `WORKBENCH_WIDGETS=live|still` overrides the detection.
+    middle of the slider or the first choice. `WORKBENCH_WIDGETS=live|still` overrides the detection.
+
+    The function returns a matplotlib figure, HTML, or an object with `_repr_html_`; it sees random numbers from a fixed
+    seed. It fixes its axes (`ax.set_ylim(0, 1)`), so that two positions of a slider can be compared. A ValueError is
+    shown as its sentence, and the last picture stays.
 
     Shows the exploration once, and returns it: `view.set(layers=3)` moves a control and returns the new result.
     Raises ValueError or TypeError, in one sentence that names the control, when one is of another form.
     """
     defaults = {name: parameter.default for name, parameter in inspect.signature(function).parameters.items()}
-    made = {name: _control(name, form, defaults.get(name, inspect.Parameter.empty)) for name, form in controls.items()}
+    made = {
+        name: control_of(name, form, defaults.get(name, inspect.Parameter.empty)) for name, form in controls.items()
+    }
     if not made:
         raise ValueError("controls are empty; explore needs at least one, such as layers=(1, 32)")
     view = Exploration(function, made)
@@ -53,15 +59,13 @@ def explore(function: Callable[..., object], /, **controls: object) -> Explorati
 class Exploration:
     """The controls' `values`, the function's last `result`, and `widgets` by name while live (else empty)."""
 
-    def __init__(self, function: Callable[..., object], controls: Mapping[str, _Control]) -> None:
+    def __init__(self, function: Callable[..., object], controls: Mapping[str, Control]) -> None:
         self._function, self._controls = function, dict(controls)
         self._values = {name: control.initial for name, control in self._controls.items()}
         self._box, self._moving = None, False
         self.widgets: dict[str, object] = {}
-        started = time.perf_counter()
         self._call()
-        self._quick = time.perf_counter() - started < _FAST
-        self._still = self._draw_still()
+        self._still, self._alternative = self._draw_still()
 
     def __repr__(self) -> str:
         return f"Exploration({self._where()})"
@@ -83,9 +87,9 @@ class Exploration:
         for name, value in values.items():
             if name not in self._controls:
                 raise ValueError(f"{name!r} is not a control; the controls are {', '.join(self._controls)}")
-            self._controls[name].check(name, value)
-            if self._controls[name].grid is not None:
-                values[name] = _rows_of(value)
+            self._controls[name].check(value)
+            if self._controls[name].size is not None:
+                values[name] = rows_of(value)
         self._moving = True
         try:
             for name, value in values.items():
@@ -97,200 +101,102 @@ class Exploration:
         self._recompute()
         return self.result
 
+    def reset(self) -> object:
+        """Move every control back to where it started."""
+        return self.set(**{name: control.initial for name, control in self._controls.items()})
+
     def show(self) -> None:
         """Display it (again)."""
         if self._box is None and _live():
             self._build()
-        show(self.bundle, self._still["text/plain"])
+        show(self.bundle, self._alternative)
 
     def _call(self) -> None:
         """Compute the result; a figure is closed, lest the notebook show it a second time."""
+        started = time.perf_counter()
         with isolated_randomness():
             self.result = self._function(**self._values)
         if (figure := _figure_of(self.result)) is not None:
             import matplotlib.pyplot as plt
 
             plt.close(figure)
+        self._quick = time.perf_counter() - started < _FAST
 
     def _recompute(self) -> None:
+        if self._box is None:
+            self._call()
+            return
+        if not self._quick:
+            self._say("computing ...", "muted")
         self._call()
-        if self._box is not None:
-            self._refresh()
+        self._refresh()
+        self._say("")
 
     def _build(self) -> None:
         import ipywidgets
 
+        column = min(300, 24 + 7 * max(len(control.description) for control in self._controls.values()))
         for name, control in self._controls.items():
-            widget = control.widget(name, self._values[name], self._quick)
-            widget.observe(lambda change, name=name: self._moved(name, change["new"]), names="value")
+            widget = control.widget(self._values[name], self._quick, column)
+            widget.observe(lambda change, name=name: self._attempt(**{name: change["new"]}), names="value")
             self.widgets[name] = widget
-        self._box = ipywidgets.VBox([ipywidgets.VBox(list(self.widgets.values())), ipywidgets.HTML()])
+        reset = ipywidgets.Button(description="Reset", tooltip="every control back to its start")
+        reset.layout = {"width": "80px", "margin": f"2px 8px 2px {column + 8}px"}
+        reset.on_click(lambda _: self._attempt(**{name: control.initial for name, control in self._controls.items()}))
+        self._status = ipywidgets.HTML()
+        controls = ipywidgets.VBox(list(self.widgets.values()))
+        self._box = ipywidgets.VBox([controls, ipywidgets.HBox([reset, self._status]), ipywidgets.HTML()])
         self._refresh()
 
-    def _moved(self, name: str, value: object) -> None:
-        """A front end moved a control: an error must be seen below it, not in a log."""
+    def _attempt(self, **values: object) -> None:
+        """A front end moved a control: an error must be seen beside it, not in a log; the last picture stays."""
         if self._moving:
             return
-        self._values[name] = value
+        last = self.result
         try:
-            self._recompute()
+            self.set(**values)
         except Exception as error:
-            import ipywidgets
+            self.result = last
+            reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+            self._say(f"{self._where()}: {reason}", "error")
 
-            self.result = None
-            message = escape(f"{self._where()}: {type(error).__name__}: {error}")
-            self._box.children = (self._box.children[0], ipywidgets.HTML(f"<p>{message}</p>"))
+    def _say(self, words: str, tone: str = "muted") -> None:
+        self._status.value = f'<span role="status" style="color:{theme(tone)}">{escape(words)}</span>' if words else ""
 
     def _refresh(self) -> None:
+        """Put the result in the place of the last one; an image of the same kind is only given its new pixels."""
         import ipywidgets
 
         kind, content = _rendered(self.result)
-        shown = self._box.children[1]
         wanted = ipywidgets.Image if kind == "image/png" else ipywidgets.HTML
-        if type(shown) is wanted:
-            shown.value = content
-        else:
-            extra = {"format": "png", "layout": {"width": "max-content"}} if wanted is ipywidgets.Image else {}
-            self._box.children = (self._box.children[0], wanted(value=content, **extra))
+        if type(self._shown) is not wanted:
+            extra = {"format": "png"} if wanted is ipywidgets.Image else {}
+            self._box.children = (*self._box.children[:2], wanted(value=content, **extra))
+        self._shown.value = content
+        if kind == "image/png":
+            from lib.workbench.plots import alt_text, shown_size
 
-    def _draw_still(self) -> dict[str, object]:
+            self._shown.tooltip = alt_text(_figure_of(self.result))
+            self._shown.layout = {"width": f"{shown_size(content)['width']}px", "max_width": "100%"}
+
+    @property
+    def _shown(self) -> object:
+        return self._box.children[2]
+
+    def _draw_still(self) -> tuple[dict[str, object], str]:
+        """The still's forms, and what it shows in words."""
         caption = f"Still at {self._where()}. In JupyterLab, run this cell to move the controls."
         kind, content = _rendered(self.result, caption)
         if kind == "image/png":
-            return {"image/png": base64.b64encode(content).decode("ascii"), "text/plain": caption}
-        return {"text/html": f"{content}<p><em>{escape(caption)}</em></p>", "text/plain": caption}
+            from lib.workbench.plots import alt_text
+
+            alternative = f"{alt_text(_figure_of(self.result))} {caption}"
+            return {"image/png": base64.b64encode(content).decode("ascii"), "text/plain": caption}, alternative
+        plain = f"{self.result.plain}\n{caption}" if isinstance(self.result, Table) else caption
+        return {"text/html": f"{content}<p><em>{escape(caption)}</em></p>", "text/plain": plain}, caption
 
     def _where(self) -> str:
-        return ", ".join(
-            f"{_words(name)} = {self._controls[name].label(value)}" for name, value in self._values.items()
-        )
-
-
-@dataclass(frozen=True)
-class _Control:
-    """What ipywidgets needs to know, without making a widget yet (a widget opens its channel when it is made)."""
-
-    initial: object
-    low: float | None = None
-    high: float | None = None
-    step: float | None = None
-    options: tuple[tuple[str, object], ...] | None = None
-    grid: tuple[int, int] | None = None
-
-    def check(self, name: str, value: object) -> None:
-        if self.options is not None and not any(value == option for _, option in self.options):
-            raise ValueError(f"{name} is {value!r}; allowed are {', '.join(label for label, _ in self.options)}")
-        if self.low is not None and (isinstance(value, bool | str) or not self.low <= value <= self.high):
-            raise ValueError(f"{name} is {value!r}; allowed is {self.low} to {self.high}")
-        if self.grid is not None:
-            if np.shape(value) != self.grid:
-                raise ValueError(f"{name} has the shape {np.shape(value)}; allowed is {self.grid}")
-            return
-        if self.low is None and self.options is None and type(value) is not type(self.initial):
-            raise ValueError(f"{name} is {value!r}; allowed is a {type(self.initial).__name__}")
-
-    def label(self, value: object) -> str:
-        for label, option in self.options or ():
-            if option == value:
-                return label
-        if self.grid is not None:
-            return f"{int(np.sum(value))} of {np.size(value)} painted"
-        return f"{value:g}" if isinstance(value, float) else str(value)
-
-    def widget(self, name: str, value: object, quick: bool) -> object:
-        import ipywidgets
-
-        look = {"description": _words(name), "style": {"description_width": "initial"}, "value": value}
-        if self.options is not None:
-            numbers = all(
-                isinstance(option, int | float) and not isinstance(option, bool) for _, option in self.options
-            )
-            if numbers and len(self.options) > 2:
-                return ipywidgets.SelectionSlider(options=self.options, continuous_update=quick, **look)
-            return ipywidgets.Dropdown(options=self.options, **look)
-        if self.low is not None:
-            whole = all(isinstance(number, int) for number in (self.low, self.high, self.step, value))
-            slider = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
-            return slider(min=self.low, max=self.high, step=self.step, continuous_update=quick, **look)
-        if self.grid is not None:
-            return _painting(_words(name), value)
-        if isinstance(self.initial, bool):
-            return ipywidgets.Checkbox(**look)
-        return ipywidgets.Text(continuous_update=False, **look)
-
-
-def _control(name: str, form: object, default: object) -> _Control:
-    given = default is not inspect.Parameter.empty
-    if isinstance(form, Mapping | list):
-        pairs = (
-            form.items() if isinstance(form, Mapping) else ((_Control(None).label(option), option) for option in form)
-        )
-        options = tuple((str(label), option) for label, option in pairs)
-        if not options:
-            raise ValueError(f"{name} is {form!r}; a choice needs at least one option")
-        control = _Control(default if given else options[0][1], options=options)
-    elif isinstance(form, bool | str):
-        return _Control(form)
-    elif isinstance(form, np.ndarray) and form.ndim == 2 and form.dtype == bool and form.size:
-        control = _Control(_rows_of(default if given else form), grid=form.shape)
-    elif isinstance(form, tuple) and len(form) in (2, 3) and all(type(number) in (int, float) for number in form):
-        low, high = form[:2]
-        whole = all(isinstance(number, int) for number in form)
-        step = form[2] if len(form) == 3 else (1 if whole else (high - low) / 20)
-        if not (low < high and step > 0):
-            raise ValueError(f"{name} is {form!r}; a slider needs low < high and step > 0")
-        middle = low + step * int((high - low) / 2 / step)
-        control = _Control(default if given else middle, low, high, step)
-    else:
-        forms = "(low, high[, step]), a list, a dict, a bool, a str and a boolean matrix"
-        raise TypeError(f"{name} is {form!r}; allowed are {forms}")
-    control.check(name, control.initial)
-    return control
-
-
-def _rows_of(matrix) -> tuple[tuple[bool, ...], ...]:
-    return tuple(tuple(bool(cell) for cell in row) for row in matrix)
-
-
-def _painting(description: str, value: tuple) -> object:
-    """A grid of small toggle buttons with one `value`: rows of bools, dark where painted."""
-    import ipywidgets
-    import traitlets
-
-    class Painting(ipywidgets.VBox):
-        value = traitlets.Tuple()
-
-        def __init__(self) -> None:
-            self.setting = False
-            side = {"width": "22px", "height": "22px", "margin": "0px", "padding": "0px"}
-            self.cells = [[ipywidgets.ToggleButton(value=cell, layout=side) for cell in row] for row in value]
-            buttons = [button for row in self.cells for button in row]
-            layout = {"grid_template_columns": f"repeat({len(value[0])}, 23px)"}
-            grid = ipywidgets.GridBox(buttons, layout=layout)
-            super().__init__([ipywidgets.Label(description), grid], value=value)
-            for button in buttons:
-                self._paint(button)
-                button.observe(self._clicked, names="value")
-
-        @staticmethod
-        def _paint(button) -> None:
-            button.style.button_color = "#333333" if button.value else "#dddddd"
-
-        def _clicked(self, change) -> None:
-            self._paint(change["owner"])
-            if self.setting:
-                return
-            self.value = tuple(tuple(button.value for button in row) for row in self.cells)
-
-        @traitlets.observe("value")
-        def _set(self, change) -> None:
-            self.setting = True  # the buttons follow; the function is called once
-            for row, wanted in zip(self.cells, change["new"], strict=True):
-                for button, cell in zip(row, wanted, strict=True):
-                    button.value = cell
-            self.setting = False
-
-    return Painting()
+        return ", ".join(self._controls[name].says(value) for name, value in self._values.items())
 
 
 def _rendered(result: object, caption: str | None = None) -> tuple[str, object]:
@@ -303,7 +209,7 @@ def _rendered(result: object, caption: str | None = None) -> tuple[str, object]:
         return "text/html", result if "<" in result else f"<pre>{escape(result)}</pre>"
     if hasattr(result, "_repr_html_"):
         return "text/html", result._repr_html_()
-    raise TypeError(f"the function returned a {type(result).__name__}; allowed are a figure, HTML and text")
+    raise TypeError(f"the function must return a figure, HTML or text, got a {type(result).__name__}")
 
 
 def _figure_of(result: object) -> Figure | None:
@@ -318,11 +224,7 @@ def _view_of(box: object) -> dict[str, object]:
 
 
 def _live() -> bool:
-    choice = os.environ.get("WORKBENCH_WIDGETS", "auto")
-    if choice not in ("auto", "live", "still"):
-        raise ValueError(f"WORKBENCH_WIDGETS is {choice!r}; allowed are auto, live and still")
-    return somebody_watches() if choice == "auto" else choice == "live"
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
+    mode = os.environ.get("WORKBENCH_WIDGETS", "auto")
+    if mode not in ("auto", "live", "still"):
+        raise ValueError(f"WORKBENCH_WIDGETS must be auto, live or still, got {mode!r}")
+    return is_interactive() if mode == "auto" else mode == "live"

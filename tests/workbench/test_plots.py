@@ -1,4 +1,4 @@
-"""Plots: messages and units are demanded, models keep their looks, figures stay small."""
+"""Plots: messages and units are demanded, models keep their looks, seeds are seen."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex
 
-from lib.workbench import MODELS, bars, curves, figure, heat_map, house_style, label_axes, model_style, pictures, smooth
-from lib.workbench.plots import _OTHERS, to_png
+from lib.evaluation import wilson_interval
+from lib.workbench import MODELS, bars, curves, dots, figure, heat_map, intervals, label_axes, pictures, smooth
 
 TITLE, X, Y = "The hybrid learns first", "training step (steps)", "loss (nats per token)"
 
@@ -24,24 +24,6 @@ def ax():
     fig, ax = figure()
     yield ax
     plt.close(fig)
-
-
-@pytest.mark.parametrize("name", ["hybrid_moe", "Hybrid + MoE", "hybrid-MoE", "HYBRID_MOE only"])
-def test_a_model_keeps_its_look_under_every_spelling(name):
-    assert model_style(name) is MODELS["hybrid_moe"]
-
-
-def test_models_differ_in_colour_and_without_colour():
-    styles = [*MODELS.values(), *_OTHERS]
-    assert len({style.color for style in styles}) == len(styles)
-    assert len({(str(style.linestyle), style.marker) for style in styles}) == len(styles)
-    first_four = [MODELS[name] for name in ("attention", "mamba", "hybrid", "hybrid_moe")]
-    assert len({str(style.linestyle) for style in first_four}) == 4 and len({style.hatch for style in first_four}) == 4
-
-
-def test_the_four_of_the_first_notebook_can_be_read_on_white():
-    for name in ("attention", "mamba", "hybrid", "hybrid_moe"):
-        assert np.dot(to_rgb(MODELS[name].color), (0.2126, 0.7152, 0.0722)) < 0.7
 
 
 def test_pictures_lie_row_after_row(ax):
@@ -56,16 +38,25 @@ def test_pictures_lie_row_after_row(ax):
             pictures(ax, wrong, columns=3, title="One of six is red")
 
 
-@pytest.mark.parametrize("label", ["loss", "loss ()", "(nats)", "", "loss (nats) curve"])
+@pytest.mark.parametrize("label", ["loss", "loss ()", "(nats)", "", "loss (nats) curve", "number of (heads) removed"])
 def test_a_label_without_its_unit_is_refused(ax, label):
-    with pytest.raises(ValueError, match=r"y is .* ends in its unit in brackets"):
+    with pytest.raises(ValueError, match=r"^y must end in its unit in brackets"):
         label_axes(ax, TITLE, X, label)
-    with pytest.raises(ValueError, match="x is "):
+    with pytest.raises(ValueError, match=r"^x must end"):
         label_axes(ax, TITLE, label, Y)
 
 
+@pytest.mark.parametrize(
+    "label", ["number of heads", "learning rate", "Share of the tokens", "accuracy", "exact match"]
+)
+def test_a_pure_number_takes_no_unit(ax, label):
+    assert label_axes(ax, TITLE, label, Y).get_xlabel() == label
+    with pytest.raises(ValueError, match=r"^x must not end in '\(1\)': a pure number has no unit"):
+        label_axes(ax, TITLE, f"{label} (1)", Y)
+
+
 def test_a_title_that_is_no_message_is_refused(ax):
-    with pytest.raises(ValueError, match="states the plot's message"):
+    with pytest.raises(ValueError, match="state the plot's message"):
         label_axes(ax, "Loss curves", X, Y)
 
 
@@ -121,6 +112,47 @@ def test_grouped_bars_stand_side_by_side_with_one_legend_entry_a_model(ax):
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["attention", "mamba"]
 
 
+def test_bars_have_the_looks_of_their_models(ax):
+    bars(ax, {"mod": 1, "lr 0.1": 1, "lr 0.2": 2}, title=TITLE, y=Y)
+    colours = [to_hex(bar.get_facecolor()).upper() for bar in ax.patches]
+    assert colours[0] == MODELS["mixture_of_depths"].color and len(set(colours)) == 3
+
+
+def test_dots_show_every_seed_and_a_dash_at_their_mean(ax):
+    dots(ax, {"attention": [2.1, 2.3], "mamba": 2.5}, title=TITLE, y=Y)
+    seeds = [points.get_offsets()[:, 1].tolist() for points in ax.collections[::2]]
+    dashes = [lines.get_segments()[0][:, 1].tolist() for lines in ax.collections[1::2]]
+    assert seeds == [[2.1, 2.3], [2.5]] and dashes == [pytest.approx([2.2, 2.2]), [2.5, 2.5]]
+    assert [text.get_text() for text in ax.texts] == ["2.20", "2.50"]
+    assert ax.get_ylim()[0] > 1, "the axis is cut to where the values are"
+    assert len({tuple(points.get_offsets()[:, 0]) for points in ax.collections[::2]}) == 2
+
+
+def test_dots_in_groups_have_one_legend_entry_a_model(ax):
+    dots(ax, {"attention": {"a": [1, 2], "b": 3}, "mamba": {"a": 2, "b": [3, 5]}}, title=TITLE, y=Y)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["attention", "mamba"]
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["a", "b"]
+
+
+def test_intervals_are_wilsons_for_flags_and_taken_as_they_are_else(ax):
+    spans = [wilson_interval(3, 4), wilson_interval(1, 4)]
+    flags = [np.array([True, True, True, False]), [False, False, True, False]]
+    intervals(ax, {"trace": flags, "direct": spans}, at=[5, 10], title=TITLE, x=X, y="answers right (fraction)")
+    lines = [container.lines for container in ax.containers]
+    whiskers = [[segment[:, 1].tolist() for segment in line[2][0].get_segments()] for line in lines]
+    assert whiskers[0] == whiskers[1] == [pytest.approx([span.low, span.high]) for span in spans]
+    assert [line[0].get_ydata().tolist() for line in lines] == [[0.75, 0.25]] * 2
+    assert [line[0].get_color() for line in lines] == [MODELS["trace"].color, MODELS["direct"].color]
+
+
+def test_intervals_may_stand_at_places_of_their_own(ax):
+    spans = [wilson_interval(3, 4)]
+    intervals(ax, {"trace": spans, "direct": spans}, at={"trace": [30], "direct": [1]}, title=TITLE, x=X, y=Y)
+    assert [container.lines[0].get_xdata().tolist() for container in ax.containers] == [[30], [1]]
+    with pytest.raises(ValueError, match="at must hold 1 values for 'plan', got 2"):
+        intervals(ax, {"plan": spans}, at=[1, 2], title=TITLE, x=X, y=Y)
+
+
 def test_a_heat_map_writes_its_numbers_readably_and_leaves_gaps_blank(ax):
     matrix = [[0.0, 1.0], [np.nan, 0.5]]
     heat_map(ax, matrix, rows=["a", "b"], columns=[16, 32], title=TITLE, x="context (tokens)", y=None)
@@ -131,29 +163,3 @@ def test_a_heat_map_writes_its_numbers_readably_and_leaves_gaps_blank(ax):
     assert len(ax.texts) == 3
     with pytest.raises(ValueError, match="rows and columns name"):
         heat_map(ax, matrix, rows=["a"], columns=[16, 32], title=TITLE, x=None, y=None)
-
-
-def test_a_figure_is_small_and_its_caption_makes_the_picture_taller_not_wider():
-    with matplotlib.rc_context():
-        house_style()
-        fig, ax = figure()
-        curves(ax, {name: np.random.rand(600) for name in list(MODELS)[:4]}, weight=0.9, title=TITLE, x=X, y=Y)
-        plain, with_caption = to_png(fig), to_png(fig, "Still at layers = 8. " * 3)
-        texts = len(fig.texts)
-        plt.close(fig)
-    size = [(int.from_bytes(png[16:20]), int.from_bytes(png[20:24])) for png in (plain, with_caption)]
-    assert abs(size[0][0] - size[1][0]) <= 1 and size[1][1] >= size[0][1] + 10
-    assert size[0][0] <= 800 and len(plain) < 80_000 and texts == 0
-
-
-def test_a_photograph_keeps_its_colours():
-    pixels = np.random.default_rng(0).random((60, 60, 3))
-    fig, axes = figure()
-    axes.imshow(pixels)
-    full = to_png(fig)
-    plt.close(fig)
-    assert full[25] in (2, 6)  # PNG colour type: RGB or RGBA, not a palette
-    fig, axes = figure()
-    axes.plot([1, 2])
-    assert to_png(fig)[25] == 3
-    plt.close(fig)

@@ -16,8 +16,10 @@ import nbformat
 import numpy as np
 import pytest
 
-from lib.workbench import explore
+from lib.workbench import curves, explore, figure, html_table
+from lib.workbench.painting import DARK, LIGHT
 from lib.workbench.run import ROOT
+from lib.workbench.widgets import choice, slider, switch, text
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 CELL = """
@@ -61,14 +63,16 @@ def test_a_grid_is_painted_on(mode):
     assert view.result == "<b>#. .# ..</b>" and "2 of 6 painted" in view.bundle["text/plain"]
     assert view.set(hole=np.ones((3, 2), dtype=bool)) == view.result == "<b>## ## ##</b>"
     if mode == "live":
-        view.widgets["hole"].cells[2][0].value = False
+        cells = view.widgets["hole"].cells
+        cells[2][0].click()
         assert view.result == "<b>## ## .#</b>"
-        assert (
-            view.widgets["hole"].cells[2][0].style.button_color != view.widgets["hole"].cells[0][0].style.button_color
-        )
-    with pytest.raises(ValueError, match=r"^hole has the shape \(2, 2\); allowed is \(3, 2\)$"):
+        assert (cells[2][0].style.button_color, cells[0][0].style.button_color) == (LIGHT, DARK)
+        cells[2][0].click()
+        assert view.result == "<b>## ## ##</b>" and cells[2][0].style.button_color == DARK
+        assert cells[2][0].tooltip == "row 3, column 1"
+    with pytest.raises(ValueError, match=r"^hole must have the shape \(3, 2\), got \(2, 2\)$"):
         view.set(hole=np.ones((2, 2), dtype=bool))
-    with pytest.raises(TypeError, match=r"a boolean matrix$"):
+    with pytest.raises(TypeError, match=r"^hole: initial must be a boolean matrix, got shape \(2, 2\) of float64$"):
         explore(painted, hole=np.ones((2, 2)))
 
 
@@ -85,26 +89,128 @@ def test_a_live_widget_follows_its_front_end_and_shows_the_result(monkeypatch):
     assert type(view.widgets["layers"]).__name__ == "IntSlider"
     view.widgets["layers"].value = 5
     view.widgets["ratio"].value = 8
-    assert view.result == "<b>5 8 True x</b>" == view._box.children[1].value
+    assert view.result == "<b>5 8 True x</b>" == view._shown.value
 
 
 def test_a_live_figure_is_redrawn_in_place(monkeypatch):
     monkeypatch.setenv("WORKBENCH_WIDGETS", "live")
     view = explore(drawn, layers=(1, 9))
-    picture = view._box.children[1]
+    picture = view._shown
     before = picture.value
     view.widgets["layers"].value = 2
-    assert view._box.children[1] is picture
+    assert view._shown is picture
     assert picture.value != before and bytes(picture.value).startswith(b"\x89PNG")
 
 
-def test_an_error_under_a_moved_control_is_shown_below_it(monkeypatch):
+def test_an_error_under_a_moved_control_is_told_and_the_last_picture_stays(monkeypatch):
     monkeypatch.setenv("WORKBENCH_WIDGETS", "live")
     view = explore(lambda n=1: f"<i>{10 // n}</i>", n=(0, 5))
     view.widgets["n"].value = 0
-    assert "n = 0: ZeroDivisionError" in view._box.children[1].value
+    assert "n = 0: ZeroDivisionError" in view._status.value
+    assert view._shown.value == view.result == "<i>10</i>"
     view.widgets["n"].value = 5
-    assert view._box.children[1].value == "<i>2</i>"
+    assert view._shown.value == "<i>2</i>" and view._status.value == ""
+
+
+def test_a_wrong_text_gives_the_functions_own_sentence(monkeypatch):
+    monkeypatch.setenv("WORKBENCH_WIDGETS", "live")
+
+    def numbers(sides="1 2"):
+        if not sides.replace(" ", "").isdigit():
+            raise ValueError(f"sides must be whole numbers, got {sides!r}")
+        return f"<b>{sides}</b>"
+
+    view = explore(numbers, sides=text(label="sides of the maps"))
+    view.widgets["sides"].value = "1 apple"
+    assert "sides of the maps = 1 apple: sides must be whole numbers" in view._status.value
+    assert "ValueError" not in view._status.value and view._shown.value == "<b>1 2</b>"
+
+
+def test_a_control_has_a_label_and_a_unit(mode):
+    view = explore(
+        lambda first=0.5, bits=8: f"<b>{first} {bits}</b>",
+        first=slider(0, 3, 0.125, label="step of the first token", unit="s"),
+        bits=choice([8, 16], label="width", unit="bits"),
+    )
+    assert "Still at step of the first token = 0.5 s, width = 8 bits. In" in view.bundle["text/plain"]
+    if mode == "live":
+        first = view.widgets["first"]
+        assert (first.description, first.readout_format) == ("step of the first token (s)", ".3f")
+        assert view.widgets["bits"].description == "width (bits)"
+
+
+def test_a_label_changes_neither_values_nor_names(mode):
+    view = explore(
+        described, layers=slider(1, 32, label="depth"), ratio=choice([4, 8]), moe=switch(label="experts"), name="x"
+    )
+    assert view.set(layers=3, moe=False) == "<b>3 4 False x</b>"
+    with pytest.raises(ValueError, match=r"^layers must be between 1 and 32, got 99$"):
+        view.set(layers=99)
+
+
+def test_descriptions_stand_in_one_column_and_tracks_are_alike(monkeypatch):
+    monkeypatch.setenv("WORKBENCH_WIDGETS", "live")
+    view = explore(described, layers=slider(1, 32, label="number of layers in all"), ratio=(1, 9), moe=True, name="x")
+    assert len({widget.style.description_width for widget in view.widgets.values()}) == 1
+    assert len({widget.layout.width for widget in view.widgets.values()}) == 1
+    column, whole = (
+        int(text[:-2]) for text in (view.widgets["ratio"].style.description_width, view.widgets["ratio"].layout.width)
+    )
+    assert whole - column >= 320 + 60 and column >= 7 * len("number of layers in all")
+
+
+def test_reset_moves_every_control_back_and_computes_once(monkeypatch):
+    monkeypatch.setenv("WORKBENCH_WIDGETS", "live")
+    calls = []
+    view = explore(lambda a=1, b=2: calls.append((a, b)) or f"<b>{a} {b}</b>", a=(0, 5), b=(0, 5))
+    view.set(a=4, b=5)
+    view._box.children[1].children[0].click()
+    assert calls == [(1, 2), (4, 5), (1, 2)]
+    assert (view.widgets["a"].value, view.widgets["b"].value, view.result) == (1, 2, "<b>1 2</b>")
+
+
+@pytest.mark.parametrize(("seconds", "busy"), [(0.3, True), (0.0, False)])
+def test_a_slow_function_says_that_it_computes(monkeypatch, seconds, busy):
+    monkeypatch.setenv("WORKBENCH_WIDGETS", "live")
+    clock = iter([seconds * tick for tick in range(100)])
+    monkeypatch.setattr("lib.workbench.widgets.time.perf_counter", lambda: next(clock))
+    said = []
+    view = explore(lambda n=1: said.append(view._status.value if n > 1 else "") or f"<b>{n}</b>", n=(1, 5))
+    view.widgets["n"].value = 2
+    assert ("computing ..." in said[-1]) is busy and view._status.value == ""
+    assert view.widgets["n"].continuous_update is not busy
+
+
+def test_a_live_picture_fits_the_cell_and_says_what_it_shows(monkeypatch):
+    monkeypatch.setenv("WORKBENCH_WIDGETS", "live")
+
+    def wide(layers=2):
+        fig, ax = figure(width=13)
+        curves(ax, {"hybrid": range(layers)}, title="A line to move", x="time (s)", y="height (m)")
+        return fig
+
+    picture = explore(wide, layers=(1, 9))._shown
+    assert (picture.layout.width, picture.layout.max_width) == ("900px", "100%")
+    assert picture.tooltip == "A line to move: height (m) against time (s)."
+
+
+def test_a_saved_state_holds_the_controls_and_the_picture(monkeypatch):
+    from ipywidgets.embed import dependency_state
+
+    monkeypatch.setenv("WORKBENCH_WIDGETS", "live")
+    view = explore(drawn, layers=(1, 9))
+    state = dependency_state(view._box)
+    names = [model["model_name"] for model in state.values()]
+    assert view.bundle[VIEW]["model_id"] in state and {"IntSliderModel", "ImageModel"} <= set(names)
+    (image,) = (model for model in state.values() if model["model_name"] == "ImageModel")
+    assert base64.b64decode(image["buffers"][0]["data"]).startswith(b"\x89PNG")
+    assert base64.b64decode(view.bundle["image/png"]).startswith(b"\x89PNG")
+
+
+def test_a_table_has_its_plain_twin_in_the_still(monkeypatch):
+    monkeypatch.setenv("WORKBENCH_WIDGETS", "still")
+    bundle = explore(lambda n=1: html_table(["n"], [[n]]), n=(1, 3)).bundle
+    assert "<table>" in bundle["text/html"] and bundle["text/plain"].startswith("n\n1\nStill at n = 1")
 
 
 def test_the_output_has_the_view_only_while_live_and_the_still_always(mode):
@@ -166,7 +272,7 @@ def test_controls_without_a_default_start_at_the_middle_or_the_first(form, initi
 
 @pytest.mark.parametrize("form", [(9, 1), (1, 2, 0), [], None, 3, (1, "a"), (1, 2, 3, 4)])
 def test_another_form_of_control_is_refused_by_name(form):
-    with pytest.raises((ValueError, TypeError), match="layers is"):
+    with pytest.raises((ValueError, TypeError), match=r"^layers"):
         explore(described, layers=form)
 
 
@@ -174,12 +280,12 @@ def test_values_out_of_reach_are_refused_and_nothing_moves(mode):
     view = explore(described, **CONTROLS)
     wrong = {"layers": 99, "ratio": 5, "moe": "yes", "name": 3}
     for name, value in wrong.items():
-        with pytest.raises(ValueError, match=f"{name} is {value!r}; allowed"):
+        with pytest.raises(ValueError, match=f"^{name} must be .*, got {value!r}$"):
             view.set(**{name: value})
     with pytest.raises(ValueError, match="'depth' is not a control; the controls are layers"):
         view.set(depth=3)
     assert view.result == "<b>8 4 True x</b>"
-    with pytest.raises(ValueError, match="layers is 8"):
+    with pytest.raises(ValueError, match=r"^layers must be between 1 and 4, got 8$"):
         explore(described, layers=(1, 4))
     with pytest.raises(ValueError, match="at least one"):
         explore(described)
@@ -187,7 +293,7 @@ def test_values_out_of_reach_are_refused_and_nothing_moves(mode):
 
 def test_an_unknown_mode_is_refused(monkeypatch):
     monkeypatch.setenv("WORKBENCH_WIDGETS", "maybe")
-    with pytest.raises(ValueError, match="allowed are auto, live and still"):
+    with pytest.raises(ValueError, match="must be auto, live or still, got 'maybe'"):
         explore(described, layers=(1, 9))
 
 
