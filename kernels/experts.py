@@ -19,7 +19,7 @@ BLOCK_N, BLOCK_K = 64, 32
 
 def grouped_experts(
     x: Float[Tensor, "tokens dim"],
-    gate_up_proj: Float[Tensor, "experts 2*width dim"],
+    gate_up_proj: Float[Tensor, "experts gate_and_up dim"],
     down_proj: Float[Tensor, "experts dim width"],
     chosen: Int[Tensor, "tokens top_k"],
     weights: Float[Tensor, "tokens top_k"],

@@ -1,4 +1,4 @@
-"""Layers and small models, built from torch and `kernels` only."""
+"""Layers and small models, built from torch, `kernels` and the plain types of `lib.data`."""
 
 from lib.nn.adapters.interventions import (
     EMBEDDING,
@@ -33,7 +33,8 @@ from lib.nn.language.generation import generate, sample
 from lib.nn.language.gru_bytes import ExactByteLM, GRUByteLM
 from lib.nn.language.jamba import JambaConfig, JambaLM
 from lib.nn.language.transformer import TransformerConfig, TransformerLM
-from lib.nn.layers.attention import Attention, KVCache, RaggedKVCache
+from lib.nn.layers.attention import Attention
+from lib.nn.layers.caches import KVCache, RaggedKVCache
 from lib.nn.layers.depth_routing import (
     RoutedLayer,
     RoutedState,
@@ -50,11 +51,10 @@ from lib.nn.layers.experts import Experts, MixtureOfExperts, load_balancing_loss
 from lib.nn.layers.feedforward import MLP, GatedMLP
 from lib.nn.layers.mamba import MambaMixer, MambaState
 from lib.nn.layers.norms import RMSNorm
+from lib.nn.layers.parameters import UndecayedParameter
 from lib.nn.layers.positions import apply_rotary, rotary_angles
-from lib.nn.layers.short_conv import (
-    ConvolvedAttention,
-    ShortConv,
-)
+from lib.nn.layers.protocols import Mixer, State
+from lib.nn.layers.short_conv import ConvolvedAttention, ShortConv
 from lib.nn.vision.quantizers import MultiScaleQuantizer, Quantized, code_usage, phi_owner
 from lib.nn.vision.var import VAR, Sampling, TokenAR, VARConfig, filter_logits, keep_masks, mix_guidance
 from lib.nn.vision.vqvae import VQVAE, ReleasedDecoder, ReleasedEncoder, SmallDecoder, SmallEncoder
@@ -89,6 +89,7 @@ __all__ = [
     "LobiReFT",
     "MambaMixer",
     "MambaState",
+    "Mixer",
     "MixtureOfExperts",
     "MultiScaleQuantizer",
     "NoReFT",
@@ -107,9 +108,11 @@ __all__ = [
     "ShortConv",
     "SmallDecoder",
     "SmallEncoder",
+    "State",
     "TokenAR",
     "TransformerConfig",
     "TransformerLM",
+    "UndecayedParameter",
     "VARConfig",
     "add_lora",
     "apply_rotary",

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from kernels import causal_conv, selective_scan, selective_state_update
 from lib.nn.layers.norms import RMSNorm
+from lib.nn.layers.parameters import UndecayedParameter
 
 
 @dataclass
@@ -61,8 +62,8 @@ class MambaMixer(nn.Module):
         self.conv1d = nn.Conv1d(self.d_inner, self.d_inner, d_conv, groups=self.d_inner, bias=conv_bias)
         self.x_proj = nn.Linear(self.d_inner, self.dt_rank + 2 * d_state, bias=False)
         self.dt_proj = nn.Linear(self.dt_rank, self.d_inner)
-        self.A_log = nn.Parameter(torch.empty(self.d_inner, d_state))
-        self.D = nn.Parameter(torch.ones(self.d_inner))
+        self.A_log = UndecayedParameter(torch.empty(self.d_inner, d_state))
+        self.D = UndecayedParameter(torch.ones(self.d_inner))
         self.out_proj = nn.Linear(self.d_inner, dim, bias=bias)
         self.dt_layernorm = RMSNorm(self.dt_rank, eps) if inner_norms else nn.Identity()
         self.b_layernorm = RMSNorm(d_state, eps) if inner_norms else nn.Identity()
@@ -84,6 +85,9 @@ class MambaMixer(nn.Module):
 
     def new_state(self) -> MambaState:
         return MambaState()
+
+    def residual_weights(self) -> list[Tensor]:
+        return [self.out_proj.weight]
 
     def forward(
         self,
