@@ -19,16 +19,19 @@ from lib.nn.adapters.interventions import (
     intervention_parameters,
 )
 from lib.nn.adapters.lora import LoRALinear, add_lora, merge_lora
-from lib.nn.language.accounting import count_parameters, jamba_cache_bytes, kv_cache_bytes, recurrent_state_bytes
-from lib.nn.language.decoder import Decoder, DecoderLayer, DecoderLM
-from lib.nn.language.depth import (
-    DepthConfig,
-    DepthLM,
+from lib.nn.language.accounting import (
+    ParameterCount,
     attention_flops,
     block_flops,
+    cache_bytes,
+    count_parameters,
     forward_flops,
+    kv_cache_bytes,
     linear_flops,
+    recurrent_state_bytes,
 )
+from lib.nn.language.decoder import Decoder, DecoderLayer, DecoderLM
+from lib.nn.language.depth import DepthConfig, DepthLM
 from lib.nn.language.generation import generate, sample
 from lib.nn.language.gru_bytes import ExactByteLM, GRUByteLM
 from lib.nn.language.jamba import JambaConfig, JambaLM
@@ -94,6 +97,7 @@ __all__ = [
     "MultiScaleQuantizer",
     "NoReFT",
     "OrthogonalDiReFT",
+    "ParameterCount",
     "Quantized",
     "RMSNorm",
     "RaggedKVCache",
@@ -118,6 +122,7 @@ __all__ = [
     "apply_rotary",
     "attention_flops",
     "block_flops",
+    "cache_bytes",
     "code_usage",
     "count_parameters",
     "decoder_blocks",
@@ -126,7 +131,6 @@ __all__ = [
     "forward_flops",
     "generate",
     "intervention_parameters",
-    "jamba_cache_bytes",
     "keep_masks",
     "kv_cache_bytes",
     "linear_flops",

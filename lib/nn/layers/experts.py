@@ -118,7 +118,7 @@ class Experts(nn.Module):
 def load_balancing_loss(
     router_logits: Sequence[Float[Tensor, "tokens experts"]],
     top_k: int,
-    mask: Bool[Tensor, ...] | None = None,
+    mask: Bool[Tensor, "*tokens"] | None = None,
 ) -> Float[Tensor, ""]:
     """n sum_e f_e P_e, where f_e counts the top-k assignments to expert e per token and P_e is its mean probability.
 
