@@ -58,9 +58,19 @@ from lib.nn.layers.parameters import UndecayedParameter
 from lib.nn.layers.positions import apply_rotary, rotary_angles
 from lib.nn.layers.protocols import Mixer, State
 from lib.nn.layers.short_conv import ConvolvedAttention, ShortConv
-from lib.nn.vision.quantizers import MultiScaleQuantizer, Quantized, code_usage, phi_owner
-from lib.nn.vision.var import VAR, Sampling, TokenAR, VARConfig, filter_logits, keep_masks, mix_guidance
-from lib.nn.vision.vqvae import VQVAE, ReleasedDecoder, ReleasedEncoder, SmallDecoder, SmallEncoder
+from lib.nn.sampling import filter_logits, pick
+from lib.nn.vision.codebooks import code_usage
+from lib.nn.vision.conditional_blocks import VARConfig
+from lib.nn.vision.features import FeatureNetwork
+from lib.nn.vision.guidance import Sampling, mix_guidance
+from lib.nn.vision.phi import phi_owner
+from lib.nn.vision.quantizers import MultiScaleQuantizer, Quantized
+from lib.nn.vision.released_autoencoder import ReleasedDecoder, ReleasedEncoder
+from lib.nn.vision.small_autoencoder import SmallDecoder, SmallEncoder
+from lib.nn.vision.token_ar import TokenAR
+from lib.nn.vision.var import VAR, keep_masks
+from lib.nn.vision.vqvae import VQVAE
+from lib.nn.weights import load_weights, read_weights
 
 __all__ = [
     "EMBEDDING",
@@ -81,6 +91,7 @@ __all__ = [
     "DiReFT",
     "ExactByteLM",
     "Experts",
+    "FeatureNetwork",
     "GRUByteLM",
     "GatedMLP",
     "Intervention",
@@ -135,10 +146,13 @@ __all__ = [
     "kv_cache_bytes",
     "linear_flops",
     "load_balancing_loss",
+    "load_weights",
     "merge_lora",
     "mix_guidance",
     "phi_owner",
+    "pick",
     "predictor_loss",
+    "read_weights",
     "recurrent_state_bytes",
     "rotary_angles",
     "routed_layers",

@@ -335,7 +335,7 @@ def image_candidates(batch: int) -> dict[str, Callable[[], object]]:
     Four blocks of width 96 in all; what is untrained takes as long.
     """
     sides, labels, guided = (1, 2, 4, 8), torch.arange(batch) % 16, Sampling(guidance=1.5)
-    sizes = {"vocab_size": 256, "channels": 16, "width": 96, "num_heads": 4}
+    sizes = {"vocab_size": 256, "channels": 16, "hidden_size": 96, "num_attention_heads": 4}
     torch.manual_seed(0)
     model = VAR(VARConfig(4, 16, sides, **sizes)).eval()
     raster = TokenAR(VARConfig(4, 16, (8,), **sizes), 64).eval()

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from lib.nn.weights import read_weights
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -31,7 +33,7 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     return _read_object(path)
 
 
-def read_weights(folder: str | Path) -> dict[str, Tensor]:
+def read_folder(folder: str | Path) -> dict[str, Tensor]:
     """All tensors of model.safetensors, or of the shards that its index names."""
     folder = Path(folder)
     index = folder / "model.safetensors.index.json"
@@ -40,11 +42,11 @@ def read_weights(folder: str | Path) -> dict[str, Tensor]:
         names = sorted(set(_read_object(index)["weight_map"].values()))
     weights: dict[str, Tensor] = {}
     for name in names:
-        if Path(name).name != name:
-            raise ValueError(f"weight_map must name files in the folder itself, got {name!r}")
+        if Path(name).name != name or Path(name).suffix != ".safetensors":
+            raise ValueError(f"weight_map must name safetensors files in the folder itself, got {name!r}")
         if not (folder / name).is_file():
             raise FileNotFoundError(f"folder must hold {name}, found no such file in {folder.name!r}")
-        weights.update(load_file(folder / name))
+        weights.update(read_weights(folder / name))
     return weights
 
 

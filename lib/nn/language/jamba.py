@@ -148,7 +148,7 @@ class JambaLM(DecoderLM):
         Raises FileNotFoundError or ValueError with one sentence when a file, a field or a weight does not fit.
         """
         config = JambaConfig.from_dict(hugging_face.read_config(folder))
-        weights = hugging_face.from_jamba(hugging_face.read_weights(folder))
+        weights = hugging_face.from_jamba(hugging_face.read_folder(folder))
         if config.tie_word_embeddings:
             weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
         model = hugging_face.filled(lambda: cls(config), weights, dtype)

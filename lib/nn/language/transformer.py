@@ -82,7 +82,7 @@ class TransformerLM(DecoderLM):
         Raises FileNotFoundError or ValueError with one sentence when a file, a field or a weight does not fit.
         """
         config = TransformerConfig.from_dict(hugging_face.read_config(folder))
-        weights = hugging_face.from_llama(hugging_face.read_weights(folder))
+        weights = hugging_face.from_llama(hugging_face.read_folder(folder))
         if config.tie_word_embeddings:
             weights.pop("lm_head.weight", None)
         return hugging_face.filled(lambda: cls(config), weights, dtype)

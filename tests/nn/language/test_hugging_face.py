@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lib.nn import JambaConfig, JambaLM, TransformerConfig, TransformerLM
-from lib.nn.language.hugging_face import read_config, read_weights
+from lib.nn.language.hugging_face import read_config, read_folder
 from lib.training import parameter_groups
 
 
@@ -22,8 +22,10 @@ def test_nothing_outside_the_folder_is_read(folder):
     (folder / "model.safetensors").rename(folder.parent / "elsewhere.safetensors")
     index = {"weight_map": {"model.norm.weight": "../elsewhere.safetensors"}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(ValueError, match=r"^weight_map must name files in the folder itself, got '../elsewhere"):
-        read_weights(folder)
+    with pytest.raises(
+        ValueError, match=r"^weight_map must name safetensors files in the folder itself, got '../elsewhere"
+    ):
+        read_folder(folder)
 
 
 def test_a_config_that_is_no_object_is_named(folder):
