@@ -32,8 +32,9 @@ from lib.nn.language.accounting import (
 )
 from lib.nn.language.decoder import Decoder, DecoderLayer, DecoderLM
 from lib.nn.language.depth import DepthConfig, DepthLM
+from lib.nn.language.exact_gru import ExactByteLM
 from lib.nn.language.generation import generate, sample
-from lib.nn.language.gru_bytes import ExactByteLM, GRUByteLM
+from lib.nn.language.gru_bytes import GRUByteLM
 from lib.nn.language.jamba import JambaConfig, JambaLM
 from lib.nn.language.transformer import TransformerConfig, TransformerLM
 from lib.nn.layers.attention import Attention

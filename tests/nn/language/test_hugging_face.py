@@ -22,9 +22,7 @@ def test_nothing_outside_the_folder_is_read(folder):
     (folder / "model.safetensors").rename(folder.parent / "elsewhere.safetensors")
     index = {"weight_map": {"model.norm.weight": "../elsewhere.safetensors"}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(
-        ValueError, match=r"^weight_map must name safetensors files in the folder itself, got '../elsewhere"
-    ):
+    with pytest.raises(ValueError, match=r"^weight_map must name safetensors files in the folder itself, got '\.\./"):
         read_folder(folder)
 
 
