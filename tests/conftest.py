@@ -14,11 +14,11 @@ import pytest
 from jaxtyping import install_import_hook
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-# Triton reads the source of its kernels itself and cannot take a function that is wrapped.
-_KERNELS = [path for path in (Path(__file__).parents[1] / "kernels").glob("*.py") if "@jit" not in path.read_text()]
+# Triton reads the source of its kernels itself and cannot take a function that is wrapped: kernels/triton is left out.
+_KERNELS = (f"kernels.{path.stem}" for path in (Path(__file__).parents[1] / "kernels").glob("*.py"))
 # With the numeric tower an int may stand where a float is asked for, as PEP 484 says.
 _CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
-install_import_hook(["lib.nn", *(f"kernels.{path.stem}" for path in _KERNELS)], _CHECKER)
+install_import_hook(["lib.nn", *_KERNELS], _CHECKER)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
