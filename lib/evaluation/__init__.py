@@ -9,7 +9,7 @@ from lib.evaluation.completion import (
     Transcript,
     TransformersModel,
 )
-from lib.evaluation.images import FeatureNetwork, frechet_distance, precision_recall
+from lib.evaluation.images import frechet_distance, precision_recall
 from lib.evaluation.language import (
     LanguageScore,
     bigram_bits_per_byte,
@@ -40,7 +40,6 @@ from lib.evaluation.traffic import Traffic, interpreter_traffic, tensor_traffic
 
 __all__ = [
     "Decoding",
-    "FeatureNetwork",
     "Interval",
     "LanguageModel",
     "LanguageScore",

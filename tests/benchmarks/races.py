@@ -305,7 +305,7 @@ def trained_byte_model(steps: int = 200) -> tuple[ExactByteLM, bytes]:
         return language_modelling_loss(model(batch["tokens"]), batch["targets"])
 
     fit(model, batch, loss, steps=steps, lr=1.2e-2, progress=False)
-    return model.exact(), (text[:2_200_000] if len(corpus.test) < 2_200_000 else corpus.test.encode())
+    return ExactByteLM(model), (text[:2_200_000] if len(corpus.test) < 2_200_000 else corpus.test.encode())
 
 
 def window_rates(window: int = 16, streams: int = 2048, length: int = 512) -> tuple[float, float]:
@@ -335,7 +335,7 @@ def image_candidates(batch: int) -> dict[str, Callable[[], object]]:
     Four blocks of width 96 in all; what is untrained takes as long.
     """
     sides, labels, guided = (1, 2, 4, 8), torch.arange(batch) % 16, Sampling(guidance=1.5)
-    sizes = {"vocab_size": 256, "channels": 16, "width": 96, "num_heads": 4}
+    sizes = {"vocab_size": 256, "channels": 16, "hidden_size": 96, "num_attention_heads": 4}
     torch.manual_seed(0)
     model = VAR(VARConfig(4, 16, sides, **sizes)).eval()
     raster = TokenAR(VARConfig(4, 16, (8,), **sizes), 64).eval()

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from lib.data.scenes.world import SceneWorld
-from lib.evaluation import FeatureNetwork, frechet_distance, precision_recall
+from lib.evaluation import frechet_distance, precision_recall
+from lib.nn import FeatureNetwork
 
 
 def clouds(seed=0, rows=400, dim=6):

@@ -13,10 +13,12 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -196,7 +198,7 @@ class ReFTConfig:
     """
 
     kind: str
-    sites: tuple[int, ...]
+    sites: Sequence[int]
     rank: int = 4
     prefix: int | None = 4
     suffix: int | None = 2
@@ -281,8 +283,8 @@ class ReFT(nn.Module):
         offsets: Sequence[int] | Tensor | None = None,
         *,
         strength: float = 1.0,
-        active: Bool[Tensor, "... rank"] | None = None,
-    ):
+        active: Tensor | None = None,
+    ) -> Iterator[None]:
         """Inside, every pass of the model that reads the prompts, `width` tokens wide, is edited.
 
         These are the first pass, and later ones that are wider (generation without a cache reads all anew). A later
@@ -306,13 +308,22 @@ class ReFT(nn.Module):
             self._now.release()
             self._now = outer
 
-    def forward(self, tokens: Int[Tensor, "batch length"] | None = None, *args, lengths, offsets=None, **kwargs):
+    def forward(
+        self,
+        tokens: Int[Tensor, "batch length"] | None = None,
+        *args: Any,
+        lengths: Any,
+        offsets: Any = None,
+        **kwargs: Any,
+    ) -> Any:
         """What the model gives with its edits; `strength` and `active` as in `edits`, the rest is the model's own."""
         tokens, how = kwargs.pop("input_ids", tokens), _split(kwargs)
         with self.edits(tokens.shape[1], lengths, offsets, **how):
             return self.model(tokens, *args, **kwargs)
 
-    def generate(self, tokens: Int[Tensor, "batch length"], *args, lengths=None, offsets=None, **kwargs) -> Tensor:
+    def generate(
+        self, tokens: Int[Tensor, "batch length"], *args: Any, lengths: Any = None, offsets: Any = None, **kwargs: Any
+    ) -> Tensor:
         """Continuations: the prompt is edited while it is read, then only the cache remembers.
 
         Where prompts lie is taken from the mask (`attention_mask`, `mask`) unless it is said. Further arguments go to

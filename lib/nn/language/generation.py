@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from lib.nn.sampling import pick
+
 
 @torch.inference_mode()
 def generate(
@@ -53,21 +55,12 @@ def sample(
     top_p: float | None = None,
     generator: torch.Generator | None = None,
 ) -> Int[Tensor, " batch"]:
-    """Draw a token a row among the `top_k` most likely and the fewest whose probability reaches `top_p`."""
-    if temperature < 0:
-        raise ValueError(f"temperature must be at least 0, got {temperature}")
-    if top_k is not None and top_k < 1:
-        raise ValueError(f"top_k must be at least 1, got {top_k}")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"top_p must be in (0, 1], got {top_p}")
+    """Draw a token a row, as `lib.nn.sampling.pick` does, by rank: a random number stands for a place in the order.
+
+    Raises ValueError as `pick` does.
+    """
     if temperature == 0:
-        return logits.argmax(-1)
-    ordered, tokens = (logits.float() / temperature).sort(dim=-1, descending=True, stable=True)
-    if top_k is not None:
-        ordered[:, top_k:] = float("-inf")
-    probabilities = ordered.softmax(-1)
-    if top_p is not None:
-        before = probabilities.cumsum(-1) - probabilities
-        probabilities = probabilities.masked_fill(before >= top_p, 0.0)
-    rank = torch.multinomial(probabilities, 1, generator=generator)
-    return tokens.gather(-1, rank)[:, 0]
+        return pick(logits, 0.0, top_k, top_p)
+    ordered, tokens = logits.sort(dim=-1, descending=True, stable=True)
+    rank = pick(ordered, temperature, top_k, top_p, generator)
+    return tokens.gather(-1, rank[:, None])[:, 0]

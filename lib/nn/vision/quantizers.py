@@ -4,23 +4,27 @@ One codebook serves all scales. Scale k quantizes what the coarser scales have l
 
     z_k = down(f - f_hat, n_k),    r_k = argmin_v |e_v - z_k|^2,    f_hat += phi_k(up(e[r_k], n))
 
-down is area pooling, up is bicubic, phi_k(h) = (1 - rho) h + rho conv(h) mends what interpolation blurs. Any prefix
-of the pyramid gives an f_hat and so an image. Parameter names are those of the released checkpoints.
+down is area pooling, up is bicubic, phi_k (`lib.nn.vision.phi`) mends what interpolation blurs. Any prefix of the
+pyramid gives an f_hat and so an image. Parameter names are those of the released checkpoints.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from kernels import nearest_code
+from lib.nn.vision.codebooks import k_means
+from lib.nn.vision.phi import Phi, make_phi
+
+LONG_HISTORY = 100
+"""Forward passes in training after which the record of used codes moves slowly."""
 
 
 @dataclass
@@ -33,52 +37,8 @@ class Quantized:
 
     output: Float[Tensor, "batch channels side side"]
     loss: Float[Tensor, ""]
-    indices: list[Int[Tensor, "batch tokens"]]
+    indices: list[Int[Tensor, "batch _rows"]]
     errors: Float[Tensor, " scales"]
-
-
-class Phi(nn.Conv2d):
-    """phi(h) = (1 - rho) h + rho conv(h), a 3 x 3 convolution mixed with the identity."""
-
-    def __init__(self, channels: int, rho: float = 0.5):
-        super().__init__(channels, channels, 3, padding=1)
-        self.rho = rho
-
-    def forward(self, h: Float[Tensor, "batch channels side side"]) -> Float[Tensor, "batch channels side side"]:
-        return h.mul(1 - self.rho) + super().forward(h).mul(self.rho)
-
-
-class _SharedPhi(nn.Module):
-    """One phi for all scales, under the name that the released code gives it."""
-
-    def __init__(self, channels: int, rho: float):
-        super().__init__()
-        self.qresi = Phi(channels, rho)
-
-    def __getitem__(self, scale: int) -> Phi:
-        return self.qresi
-
-
-class _PartlySharedPhi(nn.Module):
-    """A few phi for more scales: scale i of K takes the one whose tick is nearest to i / (K - 1)."""
-
-    def __init__(self, channels: int, rho: float, count: int, scales: int):
-        super().__init__()
-        self.qresi_ls = nn.ModuleList([Phi(channels, rho) for _ in range(count)])
-        self.owner = phi_owner(scales, count)
-
-    def __getitem__(self, scale: int) -> Phi:
-        return self.qresi_ls[self.owner[scale]]
-
-
-def phi_owner(scales: int, count: int = 4) -> list[int]:
-    """Which of `count` phi each scale uses, the released rule: in float64, the first of two at equal distance.
-
-    Ticks are linspace(1/3m, 1 - 1/3m) for m = 4 and linspace(1/2m, 1 - 1/2m) otherwise. One scale takes the first.
-    """
-    margin = 1 / (3 * count) if count == 4 else 1 / (2 * count)
-    ticks = np.linspace(margin, 1 - margin, count)
-    return [int(np.argmin(np.abs(ticks - scale / max(1, scales - 1)))) for scale in range(scales)]
 
 
 class MultiScaleQuantizer(nn.Module):
@@ -88,7 +48,8 @@ class MultiScaleQuantizer(nn.Module):
     own. share_phi: how many phi for all scales (0: each its own, None: no phi at all). beta: weight of the commitment.
     cosine: search by angle instead of distance; what is subtracted is the raw code all the same. residual=False
     quantizes f itself at each scale (an ablation: the paper says that it is worse).
-    Raises ValueError for scales that do not grow or a map of another side.
+    The record (hits of each code and how many passes they are from) is in the state_dict.
+    Raises ValueError for scales that do not grow, a negative share_phi or a map of another side.
     """
 
     def __init__(
@@ -110,16 +71,16 @@ class MultiScaleQuantizer(nn.Module):
         self.beta, self.cosine, self.residual = beta, cosine, residual
         self.embedding = nn.Embedding(vocab_size, channels)
         scales = len(self.patch_nums)
-        if share_phi is None:
-            self.quant_resi = [nn.Identity()] * scales
-        elif share_phi == 0:
-            self.quant_resi = nn.ModuleList([Phi(channels, rho) for _ in range(scales)])
-        elif share_phi == 1:
-            self.quant_resi = _SharedPhi(channels, rho)
-        else:
-            self.quant_resi = _PartlySharedPhi(channels, rho, share_phi, scales)
+        self.quant_resi = make_phi(channels, scales, share_phi, rho)
         self.register_buffer("ema_vocab_hit_SV", torch.zeros(scales, vocab_size))
-        self.records = 0
+        self.register_buffer("records", torch.zeros((), dtype=torch.long))
+
+    def _load_from_state_dict(self, state_dict, prefix, *arguments):
+        """Weights without a count of records (the released ones) count as a long history if they have hits."""
+        hits = state_dict.get(prefix + "ema_vocab_hit_SV")
+        if prefix + "records" not in state_dict and hits is not None:
+            state_dict[prefix + "records"] = torch.tensor(LONG_HISTORY if hits.any() else 0)
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
 
     @property
     def side(self) -> int:
@@ -142,20 +103,20 @@ class MultiScaleQuantizer(nn.Module):
                 z, codes = F.normalize(z, dim=-1), F.normalize(codes, dim=-1)
             return nearest_code(z, codes)
 
-    def contribution(self, codes: Int[Tensor, "batch tokens"], scale: int) -> Float[Tensor, "batch channels side side"]:
+    def contribution(self, codes: Int[Tensor, "batch _rows"], scale: int) -> Float[Tensor, "batch channels side side"]:
         """phi_k(up(e[r_k])): what a scale's codes add to f_hat."""
         low = self.patch_nums[scale]
-        h = self.embedding(codes).transpose(1, 2).unflatten(-1, (low, low))
+        h = self.embedding(codes).transpose(1, 2).unflatten(-1, (low, low))  # (batch, channels, low, low)
         if low != self.side:
-            h = F.interpolate(h, size=(self.side, self.side), mode="bicubic")
+            h = F.interpolate(h, size=(self.side, self.side), mode="bicubic")  # (batch, channels, side, side)
         return self.quant_resi[scale](h)
 
     @torch.no_grad()
-    def encode(self, f: Float[Tensor, "batch channels side side"]) -> list[Int[Tensor, "batch tokens"]]:
+    def encode(self, f: Float[Tensor, "batch channels side side"]) -> list[Int[Tensor, "batch _rows"]]:
         """The codes of every scale, coarse to fine, each (batch, n_k^2), rows first."""
         return [codes for codes, _ in self._scales(f.float())]
 
-    def partial_sums(self, indices: Sequence[Int[Tensor, "batch tokens"]]) -> list[Float[Tensor, "batch channels n n"]]:
+    def partial_sums(self, indices: Sequence[Int[Tensor, "batch _rows"]]) -> list[Float[Tensor, "batch channels n n"]]:
         """f_hat after each of the given scales; the last is what the decoder gets. Takes a prefix of the scales too."""
         sums: list[Tensor] = []
         for scale, codes in enumerate(indices):
@@ -168,7 +129,7 @@ class MultiScaleQuantizer(nn.Module):
         return self.down(f_hat, scale).flatten(2).transpose(1, 2)
 
     @torch.no_grad()
-    def teacher_input(self, indices: Sequence[Int[Tensor, "batch tokens"]]) -> Float[Tensor, "batch rest channels"]:
+    def teacher_input(self, indices: Sequence[Int[Tensor, "batch _rows"]]) -> Float[Tensor, "batch rest channels"]:
         """`next_map` of scales 2 to K in a row: (batch, L - n_1^2, channels). Empty for a single scale."""
         sums = self.partial_sums(indices[:-1])
         rows = [self.next_map(f_hat, scale) for scale, f_hat in enumerate(sums, start=1)]
@@ -193,14 +154,14 @@ class MultiScaleQuantizer(nn.Module):
         output = f + (sums - f).detach()
         return Quantized(output, torch.stack(losses).mean(), indices, torch.stack(errors))
 
-    def _scales(self, f: Tensor):
+    def _scales(self, f: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """(codes, pooled residual as rows) of one scale after the other."""
         if f.shape[-2:] != (self.side, self.side):
             raise ValueError(f"f must be a map of side {self.side}, got {tuple(f.shape[-2:])}")
         rest = f.clone()
         for scale, side in enumerate(self.patch_nums):
-            pooled = self.down(rest if self.residual else f, scale)
-            rows = pooled.permute(0, 2, 3, 1).reshape(-1, self.channels)
+            pooled = self.down(rest if self.residual else f, scale)  # (batch, channels, side, side)
+            rows = pooled.permute(0, 2, 3, 1).reshape(-1, self.channels)  # (batch side side, channels)
             codes = self.search(rows).view(len(f), side * side)
             yield codes, rows
             with torch.no_grad():
@@ -209,9 +170,10 @@ class MultiScaleQuantizer(nn.Module):
     @torch.no_grad()
     def _record(self, indices: Sequence[Tensor]) -> None:
         """Exponential mean of each code's hits per scale: copied at first, then decay 0.9, from 100 records on 0.99."""
+        records = int(self.records)
         for scale, codes in enumerate(indices):
             hits = torch.bincount(codes.flatten(), minlength=self.vocab_size).to(self.ema_vocab_hit_SV)
-            decay = 0.0 if self.records == 0 else 0.9 if self.records < 100 else 0.99
+            decay = 0.0 if records == 0 else 0.9 if records < LONG_HISTORY else 0.99
             self.ema_vocab_hit_SV[scale].mul_(decay).add_(hits, alpha=1 - decay)
         self.records += 1
 
@@ -230,7 +192,7 @@ class MultiScaleQuantizer(nn.Module):
         rest, begin = f.float(), 0
         for scale, part in enumerate(parts):
             rows = self.down(rest if self.residual else f.float(), scale).permute(0, 2, 3, 1).reshape(-1, self.channels)
-            centres = _k_means(rows, part, rounds, seed)
+            centres = k_means(rows, part, rounds, seed)
             self.embedding.weight[begin : begin + part] = centres
             if part:
                 codes = begin + nearest_code(rows, centres)
@@ -254,37 +216,3 @@ class MultiScaleQuantizer(nn.Module):
             self.embedding.weight[dead] = torch.stack(picks)
             self.ema_vocab_hit_SV[:, dead] = self.ema_vocab_hit_SV.mean()
         return len(dead)
-
-
-def _k_means(points: Tensor, count: int, rounds: int, seed: int) -> Tensor:
-    """Lloyd's iterations from `count` random points; with too few points, centres repeat with a little noise."""
-    draw = torch.Generator().manual_seed(seed)
-    chosen = torch.randperm(len(points), generator=draw)[:count]
-    if len(chosen) < count:
-        more = torch.randint(len(points), (count - len(chosen),), generator=draw)
-        chosen = torch.cat((chosen, more))
-    noise = 1e-3 * torch.randn(count, points.shape[1], generator=draw).to(points)
-    centres = points[chosen.to(points.device)] + noise
-    for _ in range(rounds if count else 0):
-        owner = nearest_code(points, centres)
-        hits = torch.bincount(owner, minlength=count)[:, None]
-        sums = torch.zeros_like(centres).index_add_(0, owner, points)
-        centres = torch.where(hits > 0, sums / hits.clamp(min=1), centres)
-    return centres
-
-
-def code_usage(indices: Sequence[Int[Tensor, "batch tokens"]], vocab_size: int) -> dict[str, list[float] | float]:
-    """Codes used and perplexity exp(H), per scale and over all: an even use of V codes has the perplexity V."""
-    counts = [torch.bincount(codes.flatten().cpu(), minlength=vocab_size).double() for codes in indices]
-
-    def perplexity(count: Tensor) -> float:
-        p = count / count.sum()
-        return float(torch.exp(-(p * p.clamp(min=1e-12).log()).sum()))
-
-    total = torch.stack(counts).sum(0)
-    return {
-        "used": [int((count > 0).sum()) for count in counts],
-        "perplexity": [perplexity(count) for count in counts],
-        "used_overall": int((total > 0).sum()),
-        "perplexity_overall": perplexity(total),
-    }
