@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from lib.data import encode_windows
-from lib.nn import JambaConfig, jamba_cache_bytes, load_balancing_loss, recurrent_state_bytes
+from lib.nn import JambaConfig, cache_bytes, load_balancing_loss, recurrent_state_bytes
 from lib.workbench.checks import (
     jamba,
     mixture_of_depths,
@@ -68,7 +68,7 @@ def router(logits, chosen_of=lambda top: top.indices, loss_of=lambda loss: loss)
 
 def large():
     config = JambaConfig(hidden_size=8192, num_hidden_layers=72, num_attention_heads=64)
-    return jamba_cache_bytes(config, 256 * 1024) / 2**30, recurrent_state_bytes(config) / jamba_cache_bytes(config, 1)
+    return cache_bytes(config, 256 * 1024) / 2**30, recurrent_state_bytes(config) / cache_bytes(config, 1)
 
 
 def update(x, r, k, update, real):
