@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-TRACK, READOUT = 320, 90
+TRACK, READOUT = 320, 100
 """Pixels: a slider's track, and the number beside it."""
 
 

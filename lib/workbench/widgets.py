@@ -145,8 +145,8 @@ class Exploration:
         reset.on_click(lambda _: self._attempt(**{name: control.initial for name, control in self._controls.items()}))
         self._status = ipywidgets.HTML()
         controls = ipywidgets.VBox(list(self.widgets.values()))
-        self._box = ipywidgets.VBox([controls, ipywidgets.HBox([reset, self._status]), ipywidgets.HTML()])
-        self._refresh()
+        bar = ipywidgets.HBox([reset, self._status])
+        self._box = ipywidgets.VBox([controls, bar, _shown_as(self.result)])
 
     def _attempt(self, **values: object) -> None:
         """A front end moved a control: an error must be seen beside it, not in a log; the last picture stays."""
@@ -164,20 +164,8 @@ class Exploration:
         self._status.value = f'<span role="status" style="color:{theme(tone)}">{escape(words)}</span>' if words else ""
 
     def _refresh(self) -> None:
-        """Put the result in the place of the last one; an image of the same kind is only given its new pixels."""
-        import ipywidgets
-
-        kind, content = _rendered(self.result)
-        wanted = ipywidgets.Image if kind == "image/png" else ipywidgets.HTML
-        if type(self._shown) is not wanted:
-            extra = {"format": "png"} if wanted is ipywidgets.Image else {}
-            self._box.children = (*self._box.children[:2], wanted(value=content, **extra))
-        self._shown.value = content
-        if kind == "image/png":
-            from lib.workbench.plots import alt_text, shown_size
-
-            self._shown.tooltip = alt_text(_figure_of(self.result))
-            self._shown.layout = {"width": f"{shown_size(content)['width']}px", "max_width": "100%"}
+        """Put the result in the place of the last one; an image stays where it is and is given its new pixels."""
+        self._box.children = (*self._box.children[:2], _shown_as(self.result, self._shown))
 
     @property
     def _shown(self) -> object:
@@ -197,6 +185,28 @@ class Exploration:
 
     def _where(self) -> str:
         return ", ".join(self._controls[name].says(value) for name, value in self._values.items())
+
+
+def _shown_as(result: object, last: object = None) -> object:
+    """The widget that shows a result: the `last` one, renewed, where it is of the same kind."""
+    import ipywidgets
+
+    kind, content = _rendered(result)
+    wanted = ipywidgets.Image if kind == "image/png" else ipywidgets.HTML
+    state = {"value": content}
+    if wanted is ipywidgets.Image:
+        from lib.workbench.plots import shown_size
+
+        state["format"] = "png"  # and no tooltip: with one, ipywidgets 8.1's image has no view
+        width = f"{shown_size(content)['width']}px"
+        if type(last) is not wanted or last.layout.width != width:
+            state["layout"] = ipywidgets.Layout(width=width, max_width="100%")
+    if type(last) is not wanted:
+        return wanted(**state)
+    with last.hold_sync():
+        for name, value in state.items():
+            setattr(last, name, value)
+    return last
 
 
 def _rendered(result: object, caption: str | None = None) -> tuple[str, object]:

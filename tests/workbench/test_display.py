@@ -39,7 +39,7 @@ def test_contrast_is_wcags():
     assert contrast((118, 118, 118), (255, 255, 255)) == pytest.approx(4.54, abs=0.01)
 
 
-@pytest.mark.parametrize(("name", "page"), product(_HUES, PAGES))
+@pytest.mark.parametrize(("name", "page"), list(product(_HUES, PAGES)))
 def test_a_theme_colour_reads_on_both_pages(name, page):
     ground, (text, _), _ = PAGES[page]
     form = r"color-mix\(in srgb, rgb\((\d+),(\d+),(\d+)\) (\d+)%, var\(--jp-content-font-color0, #000\)\)"
@@ -47,7 +47,7 @@ def test_a_theme_colour_reads_on_both_pages(name, page):
     assert contrast(over(hue, share / 100, text), ground) >= 4.5
 
 
-@pytest.mark.parametrize(("name", "page"), product(_HUES, PAGES))
+@pytest.mark.parametrize(("name", "page"), list(product(_HUES, PAGES)))
 def test_text_reads_on_every_tint_of_both_pages(name, page):
     ground, _, (text, opacity) = PAGES[page]
     *hue, share = re.fullmatch(r"rgba\((\d+),(\d+),(\d+),([\d.]+)\)", tint(name)).groups()

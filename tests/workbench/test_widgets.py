@@ -189,9 +189,11 @@ def test_a_live_picture_fits_the_cell_and_says_what_it_shows(monkeypatch):
         curves(ax, {"hybrid": range(layers)}, title="A line to move", x="time (s)", y="height (m)")
         return fig
 
-    picture = explore(wide, layers=(1, 9))._shown
+    view = explore(wide, layers=(1, 9))
+    picture = view._shown
     assert (picture.layout.width, picture.layout.max_width) == ("900px", "100%")
-    assert picture.tooltip == "A line to move: height (m) against time (s)."
+    assert picture.tooltip is None, "ipywidgets 8.1 shows no image that has one"
+    assert view._alternative.startswith("A line to move: height (m) against time (s). Still at layers = 2")
 
 
 def test_a_saved_state_holds_the_controls_and_the_picture(monkeypatch):
