@@ -41,8 +41,8 @@ def run(course: Course, name: str, *, scale: str, seed: str, extra: dict[str, ob
             listed = ", ".join(known) or "none"
             raise CourseError(f"{notebook.stem} has no parameter {key!r}; its parameters: {listed}.")
     chosen.update(extra or {})
-    check_scale(str(chosen["scale"]))
-    check_seed(str(chosen["seed"]))
+    check_scale(chosen["scale"])
+    check_seed(chosen["seed"])
     copy = course.build / "runs" / f"{notebook.stem}-{chosen['scale']}-{chosen['seed']}.ipynb"
     execute(notebook, copy, {key: value for key, value in chosen.items() if key in known})
     return copy
@@ -186,7 +186,7 @@ def dispatch(course: Course, options: argparse.Namespace) -> int:
         file = tune(course, options.notebook, scale=options.scale, names=options.names)
         print(f"measured: {relative(file)}")
     elif options.command == "scoreboard":
-        course.readme.write_text(scoreboard.updated_readme(course), encoding="utf-8")
+        print(f"{course.readme.name}: {'table written' if scoreboard.write(course) else 'unchanged'}")
     elif options.command == "student":
         written = student.write_edition(course.notebooks(), course.build / "student")
         print(f"{len(written)} notebooks without solutions: {relative(course.build / 'student')}")
@@ -198,7 +198,7 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
     try:
         return dispatch(course or Course(), options)
     except CourseError as error:
-        print(error, file=sys.stderr)
+        print(f"{str(error).removesuffix('.')}.", file=sys.stderr)
         return 2
     except NotebookFailed as error:
         print(error, file=sys.stderr)

@@ -5,32 +5,48 @@ from __future__ import annotations
 from pathlib import Path
 
 from lib.workbench.course import PAPERS, Course, CourseError, Paper, read_ledger
-from lib.workbench.evidence import verdict
+from lib.workbench.evidence import Tally, is_earlier, tally
 
 START, END = "<!-- scoreboard:start -->", "<!-- scoreboard:end -->"
-HEAD = (
-    "| | notebook | paper | claims reproduced | not reproduced | not shown at this scale | minutes |\n"
-    "|--:|---|---|--:|--:|--:|--:|"
+TITLES = ("", "notebook", "paper", "reproduced", "contradicted", "open", "ours", "checks", "minutes")
+HEAD = f"| {' | '.join(TITLES)} |\n|--:|---|---|{'--:|' * 6}".replace("|  |", "| |")
+MARK = "\\*"
+EARLIER = (
+    f"{MARK} Evidence of earlier code: it tells in how many seeds a claim held, without values and thresholds; our own "
+    "findings stand among the paper's claims."
 )
 
 
 def table(course: Course) -> str:
-    """The scoreboard as a Markdown table. Raises CourseError when a notebook was not executed at laptop scale."""
+    """The scoreboard as Markdown. Raises CourseError when a notebook was not executed at laptop scale."""
     paths = {path.stem: path for path in course.notebooks()}
-    return "\n".join([HEAD, *(row(course, paper, paths.get(paper.notebook)) for paper in PAPERS)])
+    rows = [row(course, paper, paths.get(paper.notebook)) for paper in PAPERS]
+    note = ["", EARLIER] if any(MARK in text for text in rows) else []
+    return "\n".join([HEAD, *rows, *note])
 
 
 def row(course: Course, paper: Paper, notebook: Path | None) -> str:
     number, _, name = paper.notebook.partition("_")
     if notebook is None:
-        return f"| {number} | {name} | {paper.link} | to come | | | |"
+        return f"| {number} | {name} | {paper.link} | to come | | | | | |"
     ledger = read_ledger(notebook)
     if ledger is None or ledger["scale"] != "laptop":
-        raise CourseError(f"{notebook.name} must be stored as executed at laptop scale, with its ledger.")
-    judged = [verdict(claim, course.read_evidence(notebook)) for claim in ledger["claims"]]
-    counts = " | ".join(str(judged.count(each)) for each in ("reproduced", "not reproduced", "not shown"))
-    minutes = f"{ledger['seconds'] / 60:.1f}"
-    return f"| {number} | [{name}](notebooks/{notebook.name}) | {paper.link} | {counts} | {minutes} |"
+        raise CourseError(
+            f"{notebook.name} must be stored as executed at laptop scale, with its ledger; "
+            f"`git restore notebooks/{notebook.name}` brings the committed one back."
+        )
+    evidence = course.read_evidence(notebook)
+    counts = tally(ledger, evidence)
+    mark = f" {MARK}" if is_earlier(evidence) else ""
+    cells = [f"[{name}](notebooks/{notebook.name}){mark}", paper.link, *_cells(counts), f"{ledger['seconds'] / 60:.1f}"]
+    return f"| {number} | {' | '.join(cells)} |"
+
+
+def _cells(counts: dict[str, Tally]) -> list[str]:
+    """Three counts of the paper's claims, then `4 of 5` for our own findings and for checks."""
+    paper = counts["paper"]
+    beside = [f"{each.reproduced} of {each.total}" if each.total else "" for each in (counts["ours"], counts["check"])]
+    return [str(paper.reproduced), str(paper.contradicted), str(paper.open), *beside]
 
 
 def updated_readme(course: Course) -> str:
@@ -40,3 +56,12 @@ def updated_readme(course: Course) -> str:
         raise CourseError(f"{course.readme.name} must hold the markers {START} and {END} once each.")
     before, _, rest = text.partition(START)
     return f"{before}{START}\n{table(course)}\n{END}{rest.partition(END)[2]}"
+
+
+def write(course: Course) -> bool:
+    """Write the table into the README; whether that changed it."""
+    updated = updated_readme(course)
+    if course.readme.read_text(encoding="utf-8") == updated:
+        return False
+    course.readme.write_text(updated, encoding="utf-8")
+    return True

@@ -1,8 +1,8 @@
-"""The claims ledger: what the paper says, what was measured here, and whether that agrees.
+"""The claims of one run: what the paper says, what was measured here, and the predicate that compares them.
 
-A claim's kind says what stands behind it: `measured` (trained and measured in this notebook), `computed` (arithmetic
-at the paper's true sizes), `parity` (equal to an independent implementation). Its verdict is True, False, or None for
-"not shown at this scale", and is computed by the caller from values that the reader sees.
+A claim is of one of three kinds: `paper` (the paper says so), `ours` (a finding of the notebook, a control the paper
+lacks), `check` (equal to an independent implementation, or arithmetic at the paper's true sizes). Whether it is
+reproduced is said by the evidence over seeds, see `lib.workbench.evidence`; `lib.workbench.ledger_view` draws it.
 """
 
 from __future__ import annotations
@@ -12,20 +12,22 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from html import escape
-from numbers import Integral, Real
 from pathlib import Path
 
-CLAIMS_MIME = "application/vnd.paper-workbench.claims+json"
-KINDS = ("measured", "computed", "parity")
-VERDICTS = {True: "holds", False: "does not hold", None: "not shown at this scale"}
-_MARKS = {True: ("\u2713", "#1b7f3b"), False: ("\u2717", "#b3261e"), None: ("?", "#6b6b6b")}
-_CELL = "text-align:left;vertical-align:top;padding:3px 10px"
+from lib.workbench.course import CLAIMS_MIME
+from lib.workbench.evidence import Judgement, claim_rows, judge, kind_of
+from lib.workbench.ledger_view import card, table
+from lib.workbench.verdicts import Comparison, Predicate, plain_scalar
+
+KINDS = ("paper", "ours", "check")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One row: `says` is the claim, `paper` the paper's figure, `here` ours, `values` what the verdict came from."""
+    """One row: `says` is the claim, `paper` the paper's figure, `here` ours, `test` the predicate of this run.
+
+    `holds` is what the predicate said, `values` are further figures to keep, `timed` says that clocks are compared.
+    """
 
     id: str
     says: str
@@ -33,17 +35,17 @@ class Claim:
     here: str
     kind: str
     holds: bool | None
+    test: Predicate | None = None
+    timed: bool = False
     values: dict[str, object] = field(default_factory=dict)
 
 
 class Ledger:
-    """The claims of one run, in the order of their appearance.
+    """The claims of one run, in the order of their appearance, beside the evidence that judges them."""
 
-    `history` maps a claim's id to (seeds in which it held, seeds that were run), see `read_history`.
-    """
-
-    def __init__(self, history: Mapping[str, tuple[int, int]] | None = None) -> None:
-        self.history = dict(history or {})
+    def __init__(self, evidence: Mapping[str, object] | None = None, scale: str = "laptop") -> None:
+        self.evidence = evidence
+        self.scale = scale
         self._claims: dict[str, Claim] = {}
 
     def __len__(self) -> int:
@@ -51,6 +53,9 @@ class Ledger:
 
     def __iter__(self) -> Iterator[Claim]:
         return iter(self._claims.values())
+
+    def __contains__(self, id: str) -> bool:
+        return id in self._claims
 
     def __getitem__(self, id: str) -> Claim:
         return self._claims[id]
@@ -62,88 +67,58 @@ class Ledger:
         says: str,
         paper: object,
         here: object,
-        holds: bool | None,
-        kind: str = "measured",
+        holds: Predicate | bool | None,
+        kind: str = "paper",
+        timed: bool = False,
         values: Mapping[str, object] | None = None,
     ) -> Claim:
-        """Check and keep one claim. Raises ValueError for a duplicate id, an unknown kind or a verdict of no kind."""
+        """Check and keep one claim. Raises ValueError for what cannot be one, and for an id that is taken."""
         if not isinstance(id, str) or not id or any(character.isspace() for character in id):
-            raise ValueError(f"id is {id!r}; a claim's id is one word such as 'J9'")
+            raise ValueError(f"id must be one word such as 'J9', got {id!r}")
         if id in self._claims:
-            raise ValueError(f"id {id!r} is already in the ledger; ids so far: {', '.join(self._claims)}")
+            raise ValueError(f"id must be new in the ledger, which has {', '.join(self._claims)}, got {id!r}")
+        test, said, kind = from_old_form(id, holds, kind)
         if kind not in KINDS:
-            raise ValueError(f"kind is {kind!r}; allowed are {', '.join(KINDS)}")
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r} in claim {id}")
         if not says:
-            raise ValueError(f"says is empty in claim {id}; it takes the claim in one sentence")
-        claim = Claim(id, says, _text(paper), _text(here), kind, _verdict(id, holds), _plain_values(id, values or {}))
+            raise ValueError(f"says must be the claim in one sentence, got {says!r} in claim {id}")
+        if timed and test:
+            _check_margin(id, test)
+        plain = _plain_values(id, values or {})
+        claim = Claim(id, says, _text(paper), _text(here), kind, said, test, bool(timed), plain)
         self._claims[id] = claim
         return claim
 
-    def rows(self) -> list[dict[str, object]]:
-        """The claims as JSON-ready dictionaries; `seeds` counts the seeds of the evidence in which the claim held."""
-        return [
-            {
-                "id": claim.id,
-                "says": claim.says,
-                "paper": claim.paper,
-                "here": claim.here,
-                "kind": claim.kind,
-                "holds": claim.holds,
-                "seeds": self.history.get(claim.id, (0, 0))[0],
-                "values": dict(claim.values),
-            }
-            for claim in self
-        ]
+    def row(self, claim: Claim) -> dict[str, object]:
+        """A claim as a JSON-ready dictionary; `seeds` counts the seeds of the evidence in which it held."""
+        rows = claim_rows(self.evidence, claim.id)
+        return {
+            "id": claim.id,
+            "says": claim.says,
+            "paper": claim.paper,
+            "here": claim.here,
+            "kind": claim.kind,
+            "holds": claim.holds,
+            "test": claim.test.to_json() if claim.test else None,
+            "timed": claim.timed,
+            "seeds": sum(row is not None and row["holds"] is True for row in rows),
+            "values": dict(claim.values),
+        }
 
-    def seeds_text(self, claim: Claim) -> str:
-        """`holds in 5 of 5 seeds`, or that no evidence was gathered yet."""
-        held, runs = self.history.get(claim.id, (0, 0))
-        return f"holds in {held} of {runs} seeds" if runs else "no seeds gathered yet"
+    def rows(self) -> list[dict[str, object]]:
+        return [self.row(claim) for claim in self]
+
+    def judgement(self, claim: Claim) -> Judgement:
+        """What the evidence says of a claim."""
+        return judge(self.row(claim), self.evidence)
 
     def row_bundle(self, claim: Claim) -> dict[str, object]:
         """One claim as HTML and text."""
-        return {"text/html": self._html([claim]), "text/plain": self._text(claim)}
+        return card(self, claim)
 
     def bundle(self, record: Mapping[str, object]) -> dict[str, object]:
         """The whole table as HTML and text, with `record` (the run and its claims) under `CLAIMS_MIME`."""
-        text = "\n".join(self._text(claim) for claim in self) or "no claims yet"
-        return {"text/html": self._html(list(self)), "text/plain": text, CLAIMS_MIME: dict(record)}
-
-    def _text(self, claim: Claim) -> str:
-        return (
-            f"{claim.id} {VERDICTS[claim.holds]} ({claim.kind}; {self.seeds_text(claim)}): {claim.says} "
-            f"| paper: {claim.paper} | here: {claim.here}"
-        )
-
-    def _html(self, claims: list[Claim]) -> str:
-        titles = ("claim", "the paper says", "paper's figure", "here", "verdict", "evidence", "seeds")
-        head = "".join(f'<th style="{_CELL}">{title}</th>' for title in titles)
-        return f'<table style="border-collapse:collapse"><tr>{head}</tr>{"".join(map(self._html_row, claims))}</table>'
-
-    def _html_row(self, claim: Claim) -> str:
-        mark, colour = _MARKS[claim.holds]
-        verdict = f'<b style="color:{colour}">{mark} {VERDICTS[claim.holds]}</b>'
-        texts = [f"<b>{escape(claim.id)}</b>", *map(escape, (claim.says, claim.paper, claim.here))]
-        texts += [verdict, escape(claim.kind), escape(self.seeds_text(claim))]
-        return "<tr>" + "".join(f'<td style="{_CELL}">{text}</td>' for text in texts) + "</tr>"
-
-
-def read_history(file: Path) -> dict[str, tuple[int, int]]:
-    """Per claim, in how many of the gathered seeds it held: `{"J9": (5, 5)}`; empty when the file is not there.
-
-    Raises ValueError in one sentence when the file is damaged.
-    """
-    if not file.is_file():
-        return {}
-    history: dict[str, tuple[int, int]] = {}
-    try:
-        for run in json.loads(file.read_text(encoding="utf-8"))["runs"]:
-            for claim in run["claims"]:
-                held, runs = history.get(claim["id"], (0, 0))
-                history[claim["id"]] = held + (claim["holds"] is True), runs + 1
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{file.name} in the evidence folder is damaged; `make evidence` writes it anew") from error
-    return history
+        return {**table(self), CLAIMS_MIME: dict(record)}
 
 
 def write_record(record: Mapping[str, object], folder: Path) -> Path:
@@ -159,15 +134,31 @@ def write_record(record: Mapping[str, object], folder: Path) -> Path:
     return target
 
 
-def _verdict(id: str, holds: object) -> bool | None:
-    holds = _scalar(holds)
+# Old form: a plain True, False or None for `holds`, and the kinds measured, computed and parity. To delete it, let
+# `add` demand a Predicate and take `test, said = holds, holds.holds`.
+def from_old_form(id: str, holds: object, kind: str) -> tuple[Predicate | None, bool | None, str]:
+    """(predicate, what it says, kind in today's names)."""
+    kind = kind_of({"kind": kind})
+    if isinstance(holds, Predicate):
+        return holds, holds.holds, kind
+    holds = plain_scalar(holds)
     if holds is not None and not isinstance(holds, bool):
-        raise ValueError(f"holds is {holds!r} in claim {id}; allowed are True, False, or None for 'not shown'")
-    return holds
+        raise ValueError(f"holds must be a predicate such as at_least(value, 0.9), got {holds!r} in claim {id}")
+    return None, holds, kind
+
+
+def _check_margin(id: str, test: Predicate) -> None:
+    """A timed claim needs a threshold that a share can be taken of."""
+    comparisons = [part for part in test.parts if isinstance(part, Comparison)]
+    if not comparisons or not all(part.terms[0] for part in comparisons):
+        raise ValueError(
+            f"holds must have a threshold other than 0 in the timed claim {id}, such as at_least(ratio, 1), "
+            f"got {test.text!r}"
+        )
 
 
 def _text(value: object) -> str:
-    value = _scalar(value)
+    value = plain_scalar(value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
@@ -183,23 +174,9 @@ def _plain(id: str, name: str, value: object) -> object:
         value = value.tolist()
     if isinstance(value, list | tuple):
         return [_plain(id, name, item) for item in value]
-    value = _scalar(value)
+    value = plain_scalar(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, bool | int | str):
         return value
-    raise ValueError(f"values[{name!r}] is a {type(value).__name__} in claim {id}; allowed are numbers, text and lists")
-
-
-def _scalar(value: object) -> object:
-    """A numpy or torch scalar as the Python number it holds; everything else as it is."""
-    if not isinstance(value, str) and hasattr(value, "item") and getattr(value, "size", 1) != 0:
-        try:
-            value = value.item()
-        except (ValueError, RuntimeError, TypeError):
-            return value
-    if isinstance(value, bool) or value is None or isinstance(value, str):
-        return value
-    if isinstance(value, Integral):
-        return int(value)
-    return float(value) if isinstance(value, Real) else value
+    raise ValueError(f"values[{name!r}] must be numbers, text or lists, got {type(value).__name__} in claim {id}")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import operator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib.workbench.claims import CLAIMS_MIME
-
+CLAIMS_MIME = "application/vnd.paper-workbench.claims+json"
+"""Under this type a notebook's output holds its ledger."""
 SCALES = ("smoke", "laptop", "gpu")
+MAX_SEED = 2**32 - 1
+"""The largest that numpy takes."""
 
 
 class CourseError(ValueError):
@@ -17,33 +20,136 @@ class CourseError(ValueError):
 
 @dataclass(frozen=True)
 class Paper:
-    """One paper of the course; `notebook` is its notebook's file name without the ending."""
+    """One paper of the course; `notebook` is its notebook's file name without the ending.
+
+    `builds` says what the reader builds, `needs` the numbers of the notebooks to know before.
+    """
 
     notebook: str
     title: str
     arxiv: str
+    builds: str
+    needs: tuple[str, ...]
+
+    @property
+    def number(self) -> str:
+        return self.notebook[:2]
+
+    @property
+    def url(self) -> str:
+        return f"https://arxiv.org/abs/{self.arxiv}"
 
     @property
     def link(self) -> str:
-        return f"[{self.title}](https://arxiv.org/abs/{self.arxiv})"
+        return f"[{self.title}]({self.url})"
 
 
 PAPERS = (
-    Paper("01_jamba", "Jamba: A Hybrid Transformer-Mamba Language Model", "2403.19887"),
-    Paper("02_mixture_of_depths", "Mixture-of-Depths: Dynamically allocating compute", "2404.02258"),
-    Paper("03_neurally_compressed_text", "Training LLMs over Neurally Compressed Text", "2404.03626"),
-    Paper("04_aurora_m", "Aurora-M: Continued multilingual pretraining of a code model", "2404.00399"),
-    Paper("05_eurus", "Eurus: Advancing LLM Reasoning Generalists with Preference Trees", "2404.02078"),
-    Paper("06_reft", "ReFT: Representation Finetuning for Language Models", "2404.03592"),
-    Paper("07_octopus_v2", "Octopus v2: On-device language model for super agent", "2404.01744"),
-    Paper("08_gecko", "Gecko: Versatile Text Embeddings Distilled from Large Language Models", "2403.20327"),
-    Paper("09_transformer_lite", "Transformer-Lite: High-efficiency Deployment on Mobile Phone GPUs", "2403.20041"),
-    Paper("10_var", "VAR: Visual Autoregressive Modeling by next-scale prediction", "2404.02905"),
-    Paper("11_llava_gemma", "LLaVA-Gemma: Multimodal Models with a Compact Language Model", "2404.01331"),
-    Paper("12_spright", "Getting it Right: Improving Spatial Consistency in Text-to-Image Models", "2404.01197"),
-    Paper("13_comat", "CoMat: Aligning Text-to-Image Diffusion with Concept Matching", "2404.03653"),
-    Paper("14_think_and_execute", "Language Models as Compilers: Simulating Pseudocode Execution", "2404.02575"),
-    Paper("15_long_icl_bench", "Long-context LLMs Struggle with Long In-context Learning", "2404.02060"),
+    Paper(
+        "01_jamba",
+        "Jamba: A Hybrid Transformer-Mamba Language Model",
+        "2403.19887",
+        builds="attention, Mamba and experts in one language model",
+        needs=(),
+    ),
+    Paper(
+        "02_mixture_of_depths",
+        "Mixture-of-Depths: Dynamically allocating compute",
+        "2404.02258",
+        builds="a transformer whose tokens may skip layers",
+        needs=("01",),
+    ),
+    Paper(
+        "03_neurally_compressed_text",
+        "Training LLMs over Neurally Compressed Text",
+        "2404.03626",
+        builds="an arithmetic coder, and models that read its output",
+        needs=("01",),
+    ),
+    Paper(
+        "04_aurora_m",
+        "Aurora-M: Continued multilingual pretraining of a code model",
+        "2404.00399",
+        builds="continued pretraining in several languages",
+        needs=("01",),
+    ),
+    Paper(
+        "05_eurus",
+        "Eurus: Advancing LLM Reasoning Generalists with Preference Trees",
+        "2404.02078",
+        builds="preference learning and reward models for reasoning",
+        needs=("01",),
+    ),
+    Paper(
+        "06_reft",
+        "ReFT: Representation Finetuning for Language Models",
+        "2404.03592",
+        builds="finetuning by editing representations",
+        needs=("01",),
+    ),
+    Paper(
+        "07_octopus_v2",
+        "Octopus v2: On-device language model for super agent",
+        "2404.01744",
+        builds="function calls as single tokens",
+        needs=("06",),
+    ),
+    Paper(
+        "08_gecko",
+        "Gecko: Versatile Text Embeddings Distilled from Large Language Models",
+        "2403.20327",
+        builds="text embeddings distilled from a language model",
+        needs=("01",),
+    ),
+    Paper(
+        "09_transformer_lite",
+        "Transformer-Lite: High-efficiency Deployment on Mobile Phone GPUs",
+        "2403.20041",
+        builds="a deployment engine: shapes, low bits, cache layout",
+        needs=("01",),
+    ),
+    Paper(
+        "10_var",
+        "VAR: Visual Autoregressive Modeling by next-scale prediction",
+        "2404.02905",
+        builds="images predicted scale by scale",
+        needs=("01",),
+    ),
+    Paper(
+        "11_llava_gemma",
+        "LLaVA-Gemma: Multimodal Models with a Compact Language Model",
+        "2404.01331",
+        builds="a language model that sees",
+        needs=("01", "10"),
+    ),
+    Paper(
+        "12_spright",
+        "Getting it Right: Improving Spatial Consistency in Text-to-Image Models",
+        "2404.01197",
+        builds="captions that teach a diffusion model space",
+        needs=("10",),
+    ),
+    Paper(
+        "13_comat",
+        "CoMat: Aligning Text-to-Image Diffusion with Concept Matching",
+        "2404.03653",
+        builds="text-to-image alignment by captioning back",
+        needs=("12",),
+    ),
+    Paper(
+        "14_think_and_execute",
+        "Language Models as Compilers: Simulating Pseudocode Execution",
+        "2404.02575",
+        builds="reasoning through pseudocode",
+        needs=("05",),
+    ),
+    Paper(
+        "15_long_icl_bench",
+        "Long-context LLMs Struggle with Long In-context Learning",
+        "2404.02060",
+        builds="a benchmark of long in-context learning",
+        needs=("01",),
+    ),
 )
 """In the order of the course."""
 
@@ -82,8 +188,8 @@ class Course:
         return self.root / "data" / "evidence" / f"{paper_id(notebook)}.json"
 
     def read_evidence(self, notebook: Path) -> dict | None:
-        file = self.evidence(notebook)
-        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+        """The evidence of `notebook`, None when none was gathered; see `read_record`."""
+        return read_record(self.evidence(notebook))
 
 
 def paper_id(notebook: Path) -> str:
@@ -100,13 +206,36 @@ def read_ledger(notebook: Path) -> dict | None:
     return None
 
 
-def check_scale(scale: str) -> str:
+def read_record(file: Path) -> dict | None:
+    """An evidence file's record, None when there is no such file. Raises CourseError when it is damaged."""
+    if not file.is_file():
+        return None
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+        for run in record["runs"]:
+            for claim in run["claims"]:
+                _ = claim["id"], claim["holds"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CourseError(f"{file.name} in the evidence folder is damaged; `make evidence` writes it anew") from error
+    return record
+
+
+def check_scale(scale: object) -> str:
+    """`scale` itself. Raises CourseError unless it is one of `SCALES`."""
     if scale not in SCALES:
-        raise CourseError(f"SCALE must be one of {', '.join(SCALES)}, got {scale!r}.")
-    return scale
+        raise CourseError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}")
+    return str(scale)
 
 
-def check_seed(seed: str) -> int:
-    if not seed.isascii() or not seed.isdigit():
-        raise CourseError(f"SEED must be a whole number from 0 on, got {seed!r}.")
-    return int(seed)
+def check_seed(seed: object) -> int:
+    """The seed as an int, from a whole number or its digits as a command line gives them.
+
+    Raises CourseError unless it lies in 0..2**32 - 1.
+    """
+    if isinstance(seed, str):
+        number = int(seed) if seed.isascii() and seed.isdigit() else -1
+    else:
+        number = operator.index(seed) if hasattr(seed, "__index__") and not isinstance(seed, bool) else -1
+    if not 0 <= number <= MAX_SEED:
+        raise CourseError(f"seed must be a whole number from 0 to {MAX_SEED}, got {seed!r}")
+    return number

@@ -22,7 +22,7 @@ from types import CodeType
 
 import numpy as np
 
-from lib.workbench.display import show
+from lib.workbench.display import show, theme
 from lib.workbench.run import isolated_randomness
 
 _LONGEST_REASON = 400
@@ -58,9 +58,9 @@ class Exercise:
         if reason is not None and required:
             raise AssertionError(f"{name}: {reason}")
         mark, colour, text = (
-            ("\u2713", "success", "correct") if reason is None else ("\u2717", "warn", f"not yet: {reason}")
+            ("\u2713", "success", "correct") if reason is None else ("\u2717", "warning", f"not yet: {reason}")
         )
-        html = f'<p style="color:{_THEME[colour]}">{mark} <b>{escape(name)}</b>: {escape(text)}</p>'
+        html = f'<p style="color:{theme(colour)}">{mark} <b>{escape(name)}</b>: {escape(text)}</p>'
         show({"text/plain": f"{name}: {text}", "text/html": html})
 
     def rejects(self, wrong_answer: object) -> bool:
@@ -179,8 +179,3 @@ def _one_line(text: str) -> str:
 def _shortened(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 3] + "..."
 
-
-_THEME = {
-    "success": "var(--workbench-success, light-dark(#1b7f3b, #5fce85))",
-    "warn": "var(--workbench-warn, light-dark(#8a5000, #e8a33d))",
-}

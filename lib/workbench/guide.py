@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
 import sys
+from collections.abc import Sequence
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from lib.workbench.course import PAPERS, Course, read_ledger
+from lib.workbench.course_graph import drawing
 from lib.workbench.display import show
-from lib.workbench.evidence import usable_cores, verdict
+from lib.workbench.evidence import tally, usable_cores
 
-BUILDS = {
-    "01_jamba": ("attention, Mamba and experts in one language model", "PyTorch, attention"),
-    "02_mixture_of_depths": ("a transformer whose tokens may skip layers", "01"),
-    "03_neurally_compressed_text": ("an arithmetic coder, and models that read its output", "01"),
-    "04_aurora_m": ("continued pretraining in several languages", "01"),
-    "05_eurus": ("preference learning and reward models for reasoning", "01"),
-    "06_reft": ("finetuning by editing representations", "01"),
-    "07_octopus_v2": ("function calls as single tokens", "06"),
-    "08_gecko": ("text embeddings distilled from a language model", "01"),
-    "09_transformer_lite": ("a deployment engine: shapes, low bits, cache layout", "01"),
-    "10_var": ("images predicted scale by scale", "01"),
-    "11_llava_gemma": ("a language model that sees", "01, 10"),
-    "12_spright": ("captions that teach a diffusion model space", "10"),
-    "13_comat": ("text-to-image alignment by captioning back", "12"),
-    "14_think_and_execute": ("reasoning through pseudocode", "05"),
-    "15_long_icl_bench": ("a benchmark of long in-context learning", "01"),
-}
+WORDS_PER_MINUTE, LINES_PER_MINUTE = 200, 15
+"""Of prose and of code, read with care."""
+TO_COME = "\u25cb"
+"""Marks a notebook that is not written yet."""
 
 
 def environment_report() -> None:
@@ -53,22 +44,51 @@ def environment_report() -> None:
 
 
 def course_map(course: Course | None = None) -> None:
-    """Show every notebook: what it builds, what to know before, minutes, and its claims' verdicts."""
+    """Show every notebook: its paper, what it builds, what to know before, minutes, and its claims' verdicts.
+
+    Below the table, the prerequisites as a drawing.
+    """
     course = course or Course()
-    paths = {path.stem: path for path in course.notebooks()}
-    rows = []
+    paths = {path.stem[:2]: path for path in course.notebooks()}
+    head = ("notebook", "paper", "you build", "know before", "minutes to run", "to read", "status")
+    rows, linked = [], []
     for paper in PAPERS:
-        path = paths.get(paper.notebook)
-        ledger = read_ledger(path) if path else None
-        minutes, status = "", "to come"
-        if ledger:
-            judged = [verdict(claim, course.read_evidence(path)) for claim in ledger["claims"]]
-            minutes = f"{ledger['seconds'] / 60:.0f}"
-            status = f"{judged.count('reproduced')} of {len(judged)} claims reproduced"
-        elif path:
-            status = "not executed yet"
-        rows.append((paper.notebook.replace("_", " "), *BUILDS[paper.notebook], minutes, status))
-    _table(("notebook", "you build", "know before", "minutes", "status"), rows)
+        path = paths.get(paper.number)
+        name = paper.notebook.replace("_", " ")
+        before = ", ".join(f"{number}{'' if number in paths else TO_COME}" for number in paper.needs)
+        run, status = _progress(course, path)
+        read = f"{minutes_to_read(path):.0f}" if path else ""
+        rest = (paper.builds, before or "PyTorch, attention", run, read, status)
+        rows.append((name, paper.title, *rest))
+        link = f'<a href="{path.name}">{escape(name)}</a>' if path else escape(name)
+        linked.append((link, f'<a href="{paper.url}">{escape(paper.title)}</a>', *map(escape, rest)))
+    note = f"{TO_COME} still to come"
+    html = f"{_html(head, linked)}<p><small>{note}</small></p>{drawing(PAPERS, paths)}"
+    show({"text/plain": f"{_plain(head, rows)}\n{note}", "text/html": html})
+
+
+def minutes_to_read(notebook: Path) -> float:
+    """Words of prose / 200 + lines of code / 15; exercises are not counted apart."""
+    words = lines = 0
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        text = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            words += len(text.split())
+        elif cell["cell_type"] == "code":
+            lines += sum(bool(line.strip()) for line in text.splitlines())
+    return words / WORDS_PER_MINUTE + lines / LINES_PER_MINUTE
+
+
+def _progress(course: Course, path: Path | None) -> tuple[str, str]:
+    """A notebook's minutes to run and how far it is; a ledger of another scale than laptop says neither."""
+    if path is None:
+        return "", "to come"
+    ledger = read_ledger(path)
+    if ledger is None or ledger["scale"] != "laptop":
+        return "", "not executed yet" if ledger is None else f"executed at {ledger['scale']} scale only"
+    paper = tally(ledger, course.read_evidence(path))["paper"]
+    status = f"{paper.reproduced} of {paper.total} claims reproduced, {paper.contradicted} contradicted"
+    return f"{ledger['seconds'] / 60:.0f}", status
 
 
 def _gpu(torch) -> tuple[str, str]:
@@ -95,13 +115,19 @@ def _cache() -> tuple[str, str]:
     return "on", "a second run takes what the first has trained"
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    show({"text/plain": _plain(head, rows), "text/html": _html(head, [tuple(map(escape, row)) for row in rows])})
+
+
+def _plain(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    plain = "\n".join(
+    return "\n".join(
         "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)
     )
-    cells = "".join(
-        "<tr>" + "".join(f"<td style='text-align:left'>{escape(c)}</td>" for c in row) + "</tr>" for row in rows
-    )
+
+
+def _html(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of cells that are HTML already."""
+    cells = "".join("<tr>" + "".join(f"<td style='text-align:left'>{c}</td>" for c in row) + "</tr>" for row in rows)
     header = "".join(f"<th style='text-align:left'>{escape(name)}</th>" for name in head)
-    show({"text/plain": plain, "text/html": f"<table><thead><tr>{header}</tr></thead><tbody>{cells}</tbody></table>"})
+    return f"<table><thead><tr>{header}</tr></thead><tbody>{cells}</tbody></table>"

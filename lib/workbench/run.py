@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import operator
 import os
 import random
 import re
@@ -20,19 +19,21 @@ import torch
 from torch import nn
 
 import kernels.dispatch  # noqa: F401 (where there is no GPU, Triton must learn it before PyTorch imports it)
-from lib.workbench.claims import Ledger, read_history, write_record
+from lib.workbench.claims import Ledger, write_record
+from lib.workbench.course import SCALES, Course, CourseError, check_scale, check_seed, read_record
 from lib.workbench.display import show
+from lib.workbench.summary import render
 
 if TYPE_CHECKING:
     from lib.training import History
     from lib.training.cache import Cache
     from lib.workbench.settings import Setting
     from lib.workbench.tuning import Grid, Tuning
+    from lib.workbench.verdicts import Predicate
 
-SCALES = ("smoke", "laptop", "gpu")
 CPU_THREADS = 2
 """The same number on every machine, so that sums are taken in the same order."""
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Course().root
 
 
 class Run:
@@ -40,22 +41,22 @@ class Run:
 
     Seeds Python, numpy and torch, picks the device (CUDA where there is one, else the CPU with two threads), sets the
     plots' house style and shows a one-line header. Raises ValueError, in one sentence that lists what is allowed, for
-    an unknown scale or a seed that is not a whole number from 0 to 2**32 - 1.
+    an unknown scale or a seed that is not a whole number from 0 to 2**32 - 1 (or its digits).
 
     Attributes: `paper`, `scale`, `seed`, `device` (torch.device), `threads`, `claims` (Ledger), `root`.
     """
 
     def __init__(self, paper: str, scale: str = "laptop", seed: int = 0, *, root: Path | str | None = None) -> None:
         self.paper = _checked_paper(paper)
-        self.scale = _checked_scale(scale)
-        self.seed = _checked_seed(seed)
+        self.scale = check_scale(scale)
+        self.seed = check_seed(seed)
         self.root = Path(root) if root is not None else ROOT
         self._started = time.perf_counter()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.threads = _settle(self.device)
         seed_everything(self.seed)
         _house_style()
-        self.claims = Ledger(self._history())
+        self.claims = Ledger(self._evidence(), self.scale)
         show(self._header())
 
     def __repr__(self) -> str:
@@ -73,13 +74,13 @@ class Run:
         another scale is found now, not by the next person.
         """
         if set(sizes) != set(SCALES):
-            raise ValueError(f"preset names the scales {', '.join(map(str, sizes))}; it needs {', '.join(SCALES)}")
+            raise ValueError(f"sizes must name the scales {', '.join(SCALES)}, got {', '.join(map(str, sizes))}")
         names = set(sizes[self.scale])
         for scale in SCALES:
             if different := names.symmetric_difference(sizes[scale]):
                 different_names = ", ".join(sorted(map(str, different)))
                 raise ValueError(
-                    f"preset {scale} and {self.scale} must name the same sizes; they differ in {different_names}"
+                    f"sizes must have the same names at {scale} and {self.scale}, got {different_names} at one only"
                 )
         return SimpleNamespace(**sizes[self.scale])
 
@@ -186,7 +187,7 @@ class Run:
     def checkpoint(self, name: str) -> Path:
         """Where an interrupted training of this paper, scale and seed is kept; the folder is made if need be."""
         if not re.fullmatch(r"[\w.+-]+", str(name)) or str(name).startswith("."):
-            raise ValueError(f"name is {name!r}; a checkpoint's name has letters, digits, '_', '-', '+' and '.' only")
+            raise ValueError(f"name must be of letters, digits, '_', '-', '+' and '.', got {name!r}")
         folder = self._cache_folder() / "checkpoints"
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{self.paper}-{self.scale}-seed{self.seed}-{name}.safetensors"
@@ -198,12 +199,21 @@ class Run:
         says: str,
         paper: object,
         here: object,
-        holds: bool | None,
-        kind: str = "measured",
+        holds: Predicate | bool | None,
+        kind: str = "paper",
+        timed: bool = False,
         values: Mapping[str, object] | None = None,
     ) -> None:
-        """Add one claim to the ledger and show its row; see `Ledger.add`."""
-        claim = self.claims.add(id, says=says, paper=paper, here=here, holds=holds, kind=kind, values=values)
+        """Add one claim to the ledger and show its card.
+
+        `says` is the claim, `paper` the paper's figure, `here` ours, `holds` a predicate of `lib.workbench.verdicts`
+        such as `at_least(recall, 0.9)`. `kind` is "paper" (the paper claims it), "ours" (a finding of the notebook) or
+        "check" (parity, arithmetic). `timed` says that clocks are compared: the evidence must then clear the threshold
+        by 20 % of it. `values` are further figures to record. Raises ValueError as `Ledger.add` does.
+        """
+        claim = self.claims.add(
+            id, says=says, paper=paper, here=here, holds=holds, kind=kind, timed=timed, values=values
+        )
         show(self.claims.row_bundle(claim))
 
     def record(self) -> dict[str, object]:
@@ -227,19 +237,24 @@ class Run:
         if folder := os.environ.get("WORKBENCH_LEDGERS"):
             write_record(record, Path(folder))
 
-    def _history(self) -> dict[str, tuple[int, int]]:
-        """A damaged evidence file costs the history, not the run."""
+    def summary(self, text: str) -> None:
+        """Show Markdown sentences with figures from the evidence, such as `{C1.mean:.2f}`; see `summary.render`."""
+        rendered = render(text, self.claims)
+        show({"text/markdown": rendered, "text/plain": rendered})
+
+    def _evidence(self) -> dict | None:
+        """What the seeds showed. A damaged evidence file costs the verdicts, not the run."""
         try:
-            return read_history(self.root / "data" / "evidence" / f"{self.paper}.json")
-        except ValueError as error:
+            return read_record(self.root / "data" / "evidence" / f"{self.paper}.json")
+        except CourseError as error:
             show({"text/plain": str(error), "text/html": f"<p>{escape(str(error))}</p>"})
-            return {}
+            return None
 
     def _cache_folder(self) -> Path:
         place = os.environ.get("WORKBENCH_CACHE", "")
         folder = self.root / "data" / "cache" if place in ("", "off") else Path(place).expanduser()
         if folder.exists() and not folder.is_dir():
-            raise ValueError(f"WORKBENCH_CACHE names the file {folder.name}; allowed are a folder, or 'off'")
+            raise ValueError(f"WORKBENCH_CACHE must be a folder or 'off', got the file {folder.name}")
         return folder
 
     def _header(self) -> dict[str, object]:
@@ -300,21 +315,5 @@ def _house_style() -> None:
 
 def _checked_paper(paper: object) -> str:
     if not isinstance(paper, str) or not re.fullmatch(r"\d\d-[a-z0-9]+(-[a-z0-9]+)*", paper):
-        raise ValueError(f"paper is {paper!r}; it is the sheet's number and name, such as '01-jamba'")
+        raise ValueError(f"paper must be the notebook's number and name such as '01-jamba', got {paper!r}")
     return paper
-
-
-def _checked_scale(scale: object) -> str:
-    if scale not in SCALES:
-        raise ValueError(f"scale is {scale!r}; allowed are {', '.join(SCALES)}")
-    return str(scale)
-
-
-def _checked_seed(seed: object) -> int:
-    try:
-        number = -1 if isinstance(seed, bool) else operator.index(seed)
-    except TypeError:
-        number = -1
-    if not 0 <= number < 2**32:
-        raise ValueError(f"seed is {seed!r}; allowed are whole numbers from 0 to {2**32 - 1}")
-    return number

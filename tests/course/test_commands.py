@@ -70,8 +70,9 @@ def one_sentence(capsys: pytest.CaptureFixture[str]) -> str:
         (["run", "02_mamba"], "01_jamba"),
         (["run", ""], "01_jamba"),
         (["run", "01_jamba", "--scale", "huge"], "smoke, laptop, gpu"),
-        (["run", "01_jamba", "--seed", "-1"], "from 0 on"),
-        (["run", "01_jamba", "--seed", "one"], "from 0 on"),
+        (["run", "01_jamba", "--seed", "-1"], "from 0 to 4294967295"),
+        (["run", "01_jamba", "--seed", "one"], "from 0 to 4294967295"),
+        (["run", "01_jamba", "--seed", "99999999999"], "from 0 to 4294967295"),
         (["run", "01_jamba", "-p", "depth", "3"], "scale, seed, size"),
         (["run", "01_jamba", "-p", "scale", "huge"], "smoke, laptop, gpu"),
         (["validate", "nothing"], "01_jamba"),
@@ -130,7 +131,7 @@ def test_tune_runs_the_notebook_with_measuring_switched_on_and_names_what_it_tun
 
 
 @pytest.mark.slow
-def test_validate_passes_while_steadfast_claims_hold_and_fails_with_a_sentence_when_one_stops(course, capfd):
+def test_validate_passes_while_promises_hold_and_fails_with_a_sentence_when_one_stops(course, capfd):
     shutil.copytree(ROOT / "tests" / "validation", course.root / "tests" / "validation")
     claim = {"id": "J1", "says": "s", "paper": "p", "here": "0", "kind": "measured", "holds": True}
     record = {"paper": "01-jamba", "runs": [{"seed": seed, "seconds": 1.0, "claims": [claim]} for seed in range(3)]}
@@ -167,14 +168,17 @@ def test_scoreboard_command_changes_only_what_stands_between_its_markers(course,
     assert main(["scoreboard"], course) == 0
     text = course.readme.read_text()
     assert text.startswith(f"above\n{START}\n|") and text.endswith(f"|\n{END}\nbelow\n") and "old" not in text
+    assert capsys.readouterr().out == "README.md: table written\n"
     assert main(["scoreboard"], course) == 0
     assert course.readme.read_text() == text
+    assert capsys.readouterr().out == "README.md: unchanged\n"
 
 
 def test_scoreboard_refuses_a_notebook_that_was_not_executed(course, capsys):
     course.readme.write_text(f"{START}\n{END}\n")
     assert main(["scoreboard"], course) == 2
-    assert "01_jamba.ipynb must be stored as executed" in one_sentence(capsys)
+    said = one_sentence(capsys)
+    assert "01_jamba.ipynb must be stored as executed" in said and "git restore notebooks/01_jamba.ipynb" in said
 
 
 def test_student_command_writes_every_notebook(course):

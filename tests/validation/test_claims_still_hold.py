@@ -10,20 +10,20 @@ from pathlib import Path
 import pytest
 
 from lib.workbench.course import Course
-from lib.workbench.evidence import lost_claim, steadfast
+from lib.workbench.evidence import lost_claim, promises
 
 COURSE = Course(Path(__file__).resolve().parents[2])
 
 
-def promises() -> Iterator[pytest.param]:
+def promised() -> Iterator[pytest.param]:
     """(evidence, claim) for each claim of a validated notebook that held in all its seeds."""
     for name in os.environ.get("WORKBENCH_VALIDATED", "").split():
         record = COURSE.read_evidence(COURSE.notebook(name))
-        for claim in steadfast(record) if record else ():
+        for claim in promises(record) if record else ():
             yield pytest.param(record, claim, id=f"{record['paper']}-{claim}")
 
 
-@pytest.mark.parametrize(("record", "claim"), list(promises()))
+@pytest.mark.parametrize(("record", "claim"), list(promised()))
 def test_claim_still_holds(record: dict, claim: str) -> None:
     file = Path(os.environ["WORKBENCH_LEDGERS"]) / f"{record['paper']}.json"
     ledger = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None

@@ -1,0 +1,64 @@
+"""The course on disk: papers and their order, scales and seeds, evidence files."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lib.workbench.course import MAX_SEED, PAPERS, SCALES, CourseError, check_scale, check_seed, read_record
+from lib.workbench.course_graph import depths, places
+
+
+def test_papers_are_numbered_in_order_and_need_only_earlier_ones():
+    assert [paper.number for paper in PAPERS] == [f"{number:02d}" for number in range(1, 16)]
+    assert all(before < paper.number for paper in PAPERS for before in paper.needs)
+    assert all(paper.builds for paper in PAPERS)
+
+
+def test_a_paper_stands_one_column_behind_the_last_that_it_needs():
+    columns = depths(PAPERS)
+    assert (columns["01"], columns["10"], columns["12"], columns["13"]) == (0, 1, 2, 3)
+    assert all(columns[paper.number] == 1 + max(columns[n] for n in paper.needs) for paper in PAPERS if paper.needs)
+    assert len(set(places(PAPERS).values())) == len(PAPERS)
+
+
+def test_needs_that_go_in_a_circle_are_named():
+    class Turn:
+        def __init__(self, number, needs):
+            self.number, self.needs = number, needs
+
+    with pytest.raises(ValueError, match="needs must lead back to a first notebook"):
+        depths([Turn("01", ("02",)), Turn("02", ("01",))])
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_known_scale_is_taken(scale):
+    assert check_scale(scale) == scale
+
+
+@pytest.mark.parametrize("scale", ["huge", "", None, "Laptop", 1])
+def test_an_unknown_scale_is_answered_with_the_known_ones(scale):
+    with pytest.raises(CourseError, match=r"^scale must be one of smoke, laptop, gpu, got "):
+        check_scale(scale)
+
+
+@pytest.mark.parametrize(("seed", "number"), [(0, 0), ("7", 7), (np.int64(5), 5), (MAX_SEED, MAX_SEED), ("007", 7)])
+def test_a_seed_is_a_whole_number_or_its_digits(seed, number):
+    assert check_seed(seed) == number
+
+
+@pytest.mark.parametrize("seed", [-1, "-1", 1.5, "1.5", True, None, "", "one", "²", MAX_SEED + 1, "99999999999"])
+def test_no_other_seed_is_taken(seed):
+    with pytest.raises(CourseError, match=r"^seed must be a whole number from 0 to 4294967295, got "):
+        check_seed(seed)
+
+
+def test_no_evidence_is_no_record(tmp_path):
+    assert read_record(tmp_path / "01-jamba.json") is None
+
+
+@pytest.mark.parametrize("damage", ["", '{"runs": [{"claims"', '{"runs": 1}', '{"runs": [{"claims": [{"id": "J9"}]}]}'])
+def test_a_damaged_evidence_file_is_named_in_one_sentence(tmp_path, damage):
+    (tmp_path / "01-jamba.json").write_text(damage)
+    with pytest.raises(CourseError, match=r"^01-jamba.json in the evidence folder is damaged; `make evidence`"):
+        read_record(tmp_path / "01-jamba.json")
