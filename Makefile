@@ -11,6 +11,7 @@ NB ?=
 SCALE ?= laptop
 SEED ?= 0
 SEEDS ?= 0 1 2 3 4
+NAMES ?=
 ARGS ?=
 
 # Jupyter refuses to start as root unless told; inside a container one often is.
@@ -22,7 +23,7 @@ export GOMP_SPINCOUNT ?= 10000
 TEST_THREADS := OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run test validate evidence bench scoreboard student clean
+.PHONY: help setup lab run test validate evidence tune bench scoreboard student clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -46,6 +47,9 @@ validate: setup ## compare notebooks with their stored outputs, and the claims w
 
 evidence: setup ## run one notebook per seed and record its claims: NB=01_jamba SEEDS="0 1 2 3 4"
 	@WORKBENCH_CACHE=off $(WORKBENCH) evidence "$(NB)" --seeds "$(SEEDS)"
+
+tune: setup ## measure a notebook's learning rates and other settings: NB=01_jamba NAMES="tasks,text"
+	@$(WORKBENCH) tune "$(NB)" --scale "$(SCALE)" --names "$(NAMES)"
 
 bench: setup ## time the kernels and models against their peers
 	@$(BIN)/python -m tests.benchmarks.races $(ARGS)

@@ -1,4 +1,4 @@
-"""The commands behind `make run`, `validate`, `evidence`, `scoreboard` and `student`.
+"""The commands behind `make run`, `validate`, `evidence`, `tune`, `scoreboard` and `student`.
 
 Each is a function of a `Course` and its options; what a user got wrong is one sentence on standard error, exit code 2.
 """
@@ -17,7 +17,8 @@ from pathlib import Path
 from lib.course import scoreboard, student
 from lib.workbench import evidence
 from lib.workbench.claims import write_record
-from lib.workbench.course import Course, CourseError, check_scale, check_seed, read_ledger
+from lib.workbench.course import Course, CourseError, check_scale, check_seed, paper_id, read_ledger
+from lib.workbench.tuning_file import TuningFile
 
 CELL_SECONDS = 1800
 """How long nbval lets one cell run; a slow machine is slower, not wrong."""
@@ -114,6 +115,29 @@ def record_evidence(course: Course, name: str, seeds: str) -> Path:
     return write_record(evidence.gather(notebook, "laptop", ledgers), course.evidence(notebook).parent)
 
 
+def tune(course: Course, name: str, *, scale: str, names: str) -> Path:
+    """Measure the tables of settings that one notebook tunes (`names`, by commas, or all); the file they are in.
+
+    Raises CourseError for a wrong notebook or scale, or a name that the notebook does not tune.
+    """
+    notebook, before = course.notebook(name), os.environ.get("WORKBENCH_TUNE")
+    os.environ["WORKBENCH_TUNE"] = names or "all"
+    try:
+        run(course, notebook.stem, scale=scale, seed="0")
+    finally:
+        os.environ.pop("WORKBENCH_TUNE")
+        if before is not None:
+            os.environ["WORKBENCH_TUNE"] = before
+    file = course.root / "data" / "evidence" / f"{paper_id(notebook)}-tuning.json"
+    tables = TuningFile(file).names(scale)
+    unknown = [part.strip() for part in names.split(",") if part.strip() and part.strip() not in tables]
+    if unknown or not tables:
+        raise CourseError(
+            f"NAMES must name what {notebook.stem} tunes ({', '.join(tables) or 'nothing'}), got {names!r}."
+        )
+    return file
+
+
 def relative(path: Path) -> str:
     """`path` as seen from where the user stands, where it lies below."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
@@ -140,6 +164,10 @@ def parser() -> argparse.ArgumentParser:
     several = commands.add_parser("evidence", help="one run per seed into data/evidence")
     several.add_argument("notebook")
     several.add_argument("--seeds", default="0 1 2 3 4")
+    settings = commands.add_parser("tune", help="measure one notebook's learning rates and other settings")
+    settings.add_argument("notebook")
+    settings.add_argument("--scale", default="laptop")
+    settings.add_argument("--names", default="")
     commands.add_parser("scoreboard", help="write the README's table")
     commands.add_parser("student", help="notebooks without solutions into build/student")
     return top
@@ -154,6 +182,9 @@ def dispatch(course: Course, options: argparse.Namespace) -> int:
         return validate(course, options.notebook)
     elif options.command == "evidence":
         print(f"written: {relative(record_evidence(course, options.notebook, options.seeds))}")
+    elif options.command == "tune":
+        file = tune(course, options.notebook, scale=options.scale, names=options.names)
+        print(f"measured: {relative(file)}")
     elif options.command == "scoreboard":
         course.readme.write_text(scoreboard.updated_readme(course), encoding="utf-8")
     elif options.command == "student":

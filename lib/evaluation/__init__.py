@@ -17,8 +17,10 @@ from lib.evaluation.language import (
     compression_bits_per_byte,
     evaluate_language_model,
     language_baselines,
+    token_nats,
 )
-from lib.evaluation.ngram import NGram
+from lib.evaluation.ngram import NGram, unigram_nats
+from lib.evaluation.quiet import quiet_transformers
 from lib.evaluation.sandbox.process import (
     Limits,
     Outcome,
@@ -32,7 +34,8 @@ from lib.evaluation.sandbox.subset import (
     OutsideSubset,
     evaluate_subset,
 )
-from lib.evaluation.statistics import Interval, SeedSummary, bootstrap_mean, seed_summary, wilson_interval
+from lib.evaluation.statistics import Interval, paired_interval, seed_interval, wilson_interval
+from lib.evaluation.timing import interleaved
 from lib.evaluation.traffic import Traffic, interpreter_traffic, tensor_traffic
 
 __all__ = [
@@ -48,7 +51,6 @@ __all__ = [
     "Recorder",
     "Sandbox",
     "SandboxUnavailable",
-    "SeedSummary",
     "Traffic",
     "Transcript",
     "TransformersModel",
@@ -58,18 +60,22 @@ __all__ = [
     "attention_mass",
     "bigram_bits_per_byte",
     "bits_per_byte",
-    "bootstrap_mean",
     "compression_bits_per_byte",
     "evaluate_language_model",
     "evaluate_subset",
     "frechet_distance",
     "guarantees",
     "heads_removed",
+    "interleaved",
     "interpreter_traffic",
     "language_baselines",
+    "paired_interval",
     "precision_recall",
+    "quiet_transformers",
     "run_program",
-    "seed_summary",
+    "seed_interval",
     "tensor_traffic",
+    "token_nats",
+    "unigram_nats",
     "wilson_interval",
 ]

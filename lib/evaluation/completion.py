@@ -65,14 +65,11 @@ class OurModel:
     def __init__(
         self, model: nn.Module, tokenizer, *, eos: int | None = None, pad: int = 0, batch: int = 64, name: str = "ours"
     ):
-        self.model, self.tokenizer, self.eos, self.pad, self.batch, self.name = (
-            model.eval(),
-            tokenizer,
-            eos,
-            pad,
-            batch,
-            name,
-        )
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        self.eos, self.pad = eos, pad
+        self.batch = batch
+        self.name = name
 
     def complete(self, prompts: Sequence[str], decoding: Decoding = Decoding()) -> list[str]:
         device = next(self.model.parameters()).device

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import lzma
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,7 +51,67 @@ class LanguageScore:
         return bits_per_byte(self.nats, self.num_bytes)
 
 
-@torch.inference_mode()
+@torch.no_grad()
+def token_nats(
+    model: Callable[..., Float[Tensor, "batch length vocab"]],
+    tokens: np.ndarray | Tensor | tuple[np.ndarray | Tensor, ...],
+    targets: np.ndarray | Int[Tensor, "rows length"],
+    *,
+    batch_size: int = 64,
+    ignore_index: int = -100,
+    device: str | torch.device | None = None,
+) -> Float[Tensor, "rows length"]:
+    """-ln p(target) at every place, on the CPU, in chunks of `batch_size` rows and without gradients.
+
+    `tokens` is what the model is called with: an array with rows first, or a tuple of them for several arguments. A
+    target that is `ignore_index` costs exactly 0, whatever the model says there, so a mean divides by the count of
+    the others. Elsewhere nothing is hidden: inf is a target that the model excludes, nan a model that is broken.
+    Computed in at least float32. A model that is a module is put in eval mode and back, and gives the device.
+    Raises ValueError when the shapes do not fit.
+    """
+    inputs = tuple(map(torch.as_tensor, tokens if isinstance(tokens, tuple) else (tokens,)))
+    targets = torch.as_tensor(targets, dtype=torch.long)
+    if targets.ndim != 2 or any(len(part) != len(targets) for part in inputs):
+        counts = ", ".join(str(len(part)) for part in inputs)
+        raise ValueError(
+            f"targets must be (rows, length) with the rows of tokens, got {tuple(targets.shape)} for {counts} rows"
+        )
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    if device is None:
+        device = next((p.device for p in model.parameters()), None) if isinstance(model, nn.Module) else None
+    chunks = [torch.zeros(0, targets.shape[1])]
+    with _evaluating(model):
+        for begin in range(0, len(targets), batch_size):
+            rows = slice(begin, begin + batch_size)
+            logits = model(*(part[rows].to(device) for part in inputs))
+            chunks.append(_nats(logits, targets[rows].to(logits.device), ignore_index).cpu())
+    return torch.cat(chunks[1:] or chunks)
+
+
+def _nats(logits: Tensor, targets: Int[Tensor, "batch length"], ignore_index: int) -> Float[Tensor, "batch length"]:
+    if logits.shape[:-1] != targets.shape:
+        raise ValueError(
+            f"model must give logits of {tuple(targets.shape)} and the vocabulary, got {tuple(logits.shape)}"
+        )
+    flat = logits.flatten(0, 1).to(torch.promote_types(logits.dtype, torch.float32))
+    losses = F.cross_entropy(flat, targets.flatten(), ignore_index=ignore_index, reduction="none")
+    return losses.view(targets.shape)
+
+
+@contextlib.contextmanager
+def _evaluating(model: object) -> Iterator[None]:
+    """Inside, a module is in eval mode; afterwards in the mode it had."""
+    training = isinstance(model, nn.Module) and model.training
+    if training:
+        model.eval()
+    try:
+        yield
+    finally:
+        if training:
+            model.train()
+
+
 def evaluate_language_model(
     model: Callable[[Int[Tensor, "batch window"]], Float[Tensor, "batch window vocab"]],
     tokens: np.ndarray | Int[Tensor, " length"],
@@ -66,7 +127,7 @@ def evaluate_language_model(
     Windows of `window` tokens overlap by `overlap` (half a window when None): from the second window on, the first
     `overlap` predictions are context and do not count, so every counted token sees at least `overlap` tokens before
     it. The last window is moved back to end with the text. `byte_lengths` is the tokenizer's table of bytes per
-    token; None stands for one byte each. A model that is a module is put in eval mode and back, and gives the device.
+    token; None stands for one byte each. The model is asked as in `token_nats`.
     Raises ValueError when the text has fewer than two tokens or an argument is out of range.
     """
     ids = torch.as_tensor(tokens, dtype=torch.long)
@@ -75,33 +136,16 @@ def evaluate_language_model(
     overlap = window // 2 if overlap is None else overlap
     if window < 1 or not 0 <= overlap < window:
         raise ValueError(f"window must be at least 1 and overlap in 0..window - 1, got {window} and {overlap}")
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    if device is None:
-        device = next((p.device for p in model.parameters()), None) if isinstance(model, nn.Module) else None
-
     window = min(window, len(ids) - 1)
-    starts, firsts = _windows(len(ids) - 1, window, min(overlap, window - 1))
-    inputs, targets = ids[:-1].unfold(0, window, 1), ids[1:].unfold(0, window, 1)
-    training = isinstance(model, nn.Module) and model.training
-    if training:
-        model.eval()
-    try:
-        nats = 0.0
-        for begin in range(0, len(starts), batch_size):
-            rows = torch.tensor(starts[begin : begin + batch_size])
-            counted = torch.arange(window) >= torch.tensor(firsts[begin : begin + batch_size])[:, None]
-            logits = model(inputs[rows].to(device))
-            losses = F.cross_entropy(
-                logits.float().flatten(0, 1), targets[rows].to(logits.device).flatten(), reduction="none"
-            )
-            nats += losses.double()[counted.flatten().to(losses.device)].sum().item()
-    finally:
-        if training:
-            model.train()
-    scored = ids[1:].cpu().numpy()
-    num_bytes = len(scored) if byte_lengths is None else int(np.asarray(byte_lengths)[scored].sum())
-    return LanguageScore(nats, len(scored), num_bytes)
+    starts, firsts = map(torch.tensor, _windows(len(ids) - 1, window, min(overlap, window - 1)))
+    inputs, targets = ids[:-1].unfold(0, window, 1)[starts], ids[1:].unfold(0, window, 1)[starts]
+    losses = token_nats(model, inputs, targets, batch_size=batch_size, device=device).double()
+    counted = torch.arange(window) >= firsts[:, None]
+    parts = zip(losses.split(batch_size), counted.split(batch_size), strict=True)
+    nats = sum(part[scored].sum().item() for part, scored in parts)
+    text = ids[1:].cpu().numpy()
+    num_bytes = len(text) if byte_lengths is None else int(np.asarray(byte_lengths)[text].sum())
+    return LanguageScore(nats, len(text), num_bytes)
 
 
 def _windows(positions: int, window: int, overlap: int) -> tuple[list[int], list[int]]:

@@ -1,4 +1,4 @@
-"""An interpolated n-gram over tokens: a language learner that trains in a second and has no settings."""
+"""Language learners that train in a second and have no settings: token frequencies, and an interpolated n-gram."""
 
 from __future__ import annotations
 
@@ -46,6 +46,24 @@ class NGram:
             p = np.where(n > 0, (hit + t * p) / np.maximum(n + t, 1), p)
             results.append(-np.log(p))
         return np.stack(results)
+
+
+def unigram_nats(
+    train: Int[np.ndarray, ...], held_out: Int[np.ndarray, "*shape"], vocab_size: int
+) -> Float[np.ndarray, "*shape"]:
+    """-ln p of every held-out token under the frequencies of the training tokens (Krichevsky and Trofimov 1981):
+
+        p(x) = (n(x) + 1/2) / (n + V/2)
+
+    What anybody reaches who knows how often each token occurs, and nothing else. No token has the probability 0.
+    Raises ValueError for a token outside the vocabulary.
+    """
+    train, held_out = np.asarray(train), np.asarray(held_out)
+    for name, tokens in (("train", train), ("held_out", held_out)):
+        if tokens.size and not (tokens.min() >= 0 and tokens.max() < vocab_size):
+            raise ValueError(f"{name} must hold tokens in 0..{vocab_size - 1}, got {tokens.min()}..{tokens.max()}")
+    counts = np.bincount(train.ravel(), minlength=vocab_size) + 0.5
+    return -np.log(counts / counts.sum())[held_out]
 
 
 def _joined(sequences, vocab_size: int) -> tuple[np.ndarray, np.ndarray]:

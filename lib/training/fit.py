@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, DistributedType, PartialState
 from accelerate.state import AcceleratorState
@@ -24,12 +25,13 @@ from lib.training.progress import progress as progress_line
 from lib.training.schedules import SCHEDULES
 
 Batch = Mapping[str, Tensor]
+Batches = Callable[[int], Mapping[str, Tensor | np.ndarray]]
 Objective = Callable[[nn.Module, Batch], Tensor | dict[str, Tensor]]
 
 
 def fit(
     model: nn.Module,
-    batches: Callable[[int], Batch],
+    batches: Batches,
     objective: Objective,
     *,
     steps: int,
@@ -49,8 +51,9 @@ def fit(
 ) -> History:
     """Minimise `objective` with AdamW and return the history; `model` is trained in place.
 
-    batches: step -> the global batch, tensors with rows first. A pure function of the step, so that a resumed run
-        sees the data of an uninterrupted one. Of W processes, number r takes the rows r, r + W, r + 2W, ...
+    batches: step -> the global batch, tensors or numpy arrays with rows first; the objective gets tensors. A pure
+        function of the step, so that a resumed run sees the data of an uninterrupted one. Of W processes, number r
+        takes the rows r, r + W, r + 2W, ...
     objective: (model, batch) -> the loss, or a dict of scalars with the key "loss", all of which are recorded. It
         always gets the bare model, so that it may read attributes and call methods other than forward.
     steps, lr, schedule, warmup, final_lr: see `lib.training.schedules`; lr is the peak, final_lr a share of it.
@@ -93,7 +96,7 @@ def fit(
                 for group in optimizer.param_groups:
                     group["lr"] = rate
 
-                batch = batches(step)
+                batch = _tensors(batches(step))
                 values = training_step(_share(batch, step, accelerator))
                 accelerator.backward(values["loss"])
                 if clip is not None:
@@ -172,6 +175,11 @@ def _resolve_precision(precision: str) -> str:
     return _choice("precision", precision, {"auto": "bf16" if has_bf16 else "no", "fp32": "no", "bf16": "bf16"})
 
 
+def _tensors(batch: Mapping[str, Tensor | np.ndarray]) -> dict[str, Tensor]:
+    """Arrays as tensors of the same bytes."""
+    return {name: torch.as_tensor(values) for name, values in batch.items()}
+
+
 def _share(batch: Batch, step: int, accelerator: Accelerator) -> dict[str, Tensor]:
     """This process's rows, on its device."""
     rows = {name: len(tensor) if tensor.ndim else 0 for name, tensor in batch.items()}
@@ -208,7 +216,7 @@ def _resume(saved, model, optimizer, batches, accelerator: Accelerator) -> Histo
     if state is None:
         return History()
     history, last_batch = state
-    if digest(batches(len(history) - 1)) != last_batch:
+    if digest(_tensors(batches(len(history) - 1))) != last_batch:
         raise ValueError(
             f"checkpoint {saved.path} belongs to another run: batches({len(history) - 1}) gave other data then; "
             "remove the file to start over, or give another path"

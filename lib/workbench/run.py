@@ -8,7 +8,7 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -26,6 +26,8 @@ from lib.workbench.display import show
 if TYPE_CHECKING:
     from lib.training import History
     from lib.training.cache import Cache
+    from lib.workbench.settings import Setting
+    from lib.workbench.tuning import Grid, Tuning
 
 SCALES = ("smoke", "laptop", "gpu")
 CPU_THREADS = 2
@@ -164,6 +166,22 @@ class Run:
         model.load_state_dict(weights)
         model.to(self.device).eval()
         return History.from_dict(info["history"]), info
+
+    def tuned(
+        self,
+        name: str,
+        arms: Iterable[str],
+        grid: Grid,
+        measure: Callable[[str, Setting, int], float],
+        *,
+        best: Callable = min,
+        seeds: Sequence[int] = (100, 101),
+        what: str = "validation loss (nats)",
+    ) -> Tuning:
+        """The best setting of each arm, from what is stored in `data/evidence`; see `lib.workbench.tuning.tuned`."""
+        from lib.workbench.tuning import tuned
+
+        return tuned(self, name, arms, grid, measure, best=best, seeds=seeds, what=what)
 
     def checkpoint(self, name: str) -> Path:
         """Where an interrupted training of this paper, scale and seed is kept; the folder is made if need be."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from lib.course.commands import main
 from lib.course.scoreboard import END, START
 from lib.workbench.course import CLAIMS_MIME, Course, read_ledger
+from lib.workbench.tuning_file import TuningFile
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -75,6 +78,8 @@ def one_sentence(capsys: pytest.CaptureFixture[str]) -> str:
         (["evidence", "nothing"], "01_jamba"),
         (["evidence", "01_jamba", "--seeds", "0 0"], "different"),
         (["evidence", "01_jamba", "--seeds", ""], "different"),
+        (["tune", "nothing"], "01_jamba"),
+        (["tune", "01_jamba", "--scale", "huge"], "smoke, laptop, gpu"),
     ],
 )
 def test_what_does_not_exist_is_answered_by_one_sentence_listing_what_does(course, capsys, arguments, names_the_choice):
@@ -104,6 +109,24 @@ def test_evidence_holds_one_run_per_seed_in_order_without_the_old_history(course
     assert [(run["seed"], run["claims"][0]["holds"]) for run in record["runs"]] == [(1, True), (2, False)]
     assert "seeds" not in record["runs"][0]["claims"][0]
     assert set(record["versions"]) == {"python", "torch", "numpy"}
+
+
+def test_tune_runs_the_notebook_with_measuring_switched_on_and_names_what_it_tunes(course, capsys, monkeypatch):
+    monkeypatch.delenv("WORKBENCH_TUNE", raising=False)
+    code = f"""
+        import os, sys
+        sys.path.insert(0, {str(ROOT)!r})
+        from lib.workbench import Run
+        asked, run = os.environ.get("WORKBENCH_TUNE"), Run("01-jamba", scale, root={str(course.root)!r})
+        run.tuned("rates", ["a"], (0.1, 0.2, 0.4), lambda arm, setting, seed: abs(setting - 0.2), what=asked + " (1)")
+    """
+    write_notebook(course, "01_jamba", cell("scale = 'laptop'", "parameters"), cell(textwrap.dedent(code)))
+    assert main(["tune", "01_jamba", "--names", "rates"], course) == 0
+    assert "01-jamba-tuning.json" in capsys.readouterr().out and "WORKBENCH_TUNE" not in os.environ
+    table = TuningFile(course.root / "data" / "evidence" / "01-jamba-tuning.json").table("laptop", "rates")
+    assert table["what"] == "rates (1)" and table["rows"]["a"]["0.2"] == [0.0, 0.0]
+    assert main(["tune", "01_jamba", "--names", "rates,speeds"], course) == 2
+    assert "NAMES must name what 01_jamba tunes (rates), got 'rates,speeds'." in capsys.readouterr().err
 
 
 @pytest.mark.slow

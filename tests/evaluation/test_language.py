@@ -17,6 +17,7 @@ from lib.evaluation import (
     compression_bits_per_byte,
     evaluate_language_model,
     language_baselines,
+    token_nats,
 )
 from lib.evaluation.language import _windows
 
@@ -94,6 +95,69 @@ def test_a_module_is_evaluated_in_eval_mode_without_gradients_and_put_back():
     model = Watching(5, 5)
     evaluate_language_model(model, [0, 1, 2, 3], window=2)
     assert model.training
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+def test_token_nats_are_minus_log_p_of_every_target_in_any_chunks(batch_size):
+    torch.manual_seed(0)
+    model, tokens = nn.Embedding(6, 6), np.random.default_rng(0).integers(0, 6, (7, 5))
+    nats = token_nats(model, tokens[:, :-1], tokens[:, 1:], batch_size=batch_size)
+    log_p = model.weight.detach().double().log_softmax(-1)
+    np.testing.assert_allclose(nats, -log_p[tokens[:, :-1], tokens[:, 1:]], rtol=1e-5)
+    assert nats.shape == (7, 4) and not nats.requires_grad
+
+
+def test_an_ignored_target_costs_exactly_nothing_and_nothing_else_is_hidden():
+    table = torch.zeros(3, 3)
+    table[1], table[2, 0] = float("nan"), -float("inf")
+    tokens, targets = torch.tensor([[0, 1, 1, 2]]), torch.tensor([[2, -100, 0, 0]])
+    nats = token_nats(table_model(table), tokens, targets)[0].tolist()
+    assert nats[:2] == [pytest.approx(math.log(3)), 0.0] and math.isnan(nats[2]) and nats[3] == math.inf
+    assert token_nats(table_model(table), tokens[:1, :1], [[2]], ignore_index=2).tolist() == [[0.0]]
+    assert token_nats(table_model(table), tokens[:0], targets[:0]).shape == (0, 4)
+
+
+def test_a_model_of_several_arguments_gets_the_same_rows_of_each():
+    def model(tokens, shift):
+        return 9.0 * nn.functional.one_hot((tokens + shift[:, None]) % 5, 5)
+
+    tokens, shift = torch.arange(20).view(4, 5) % 5, np.array([0, 1, 2, 3])
+    right = (tokens + torch.from_numpy(shift)[:, None]) % 5
+    assert (token_nats(model, (tokens, shift), right, batch_size=3) < 0.01).all()
+
+
+def test_token_nats_of_half_precision_are_computed_in_float32_and_of_double_in_double():
+    for dtype, result in (
+        (torch.bfloat16, torch.float32),
+        (torch.float32, torch.float32),
+        (torch.float64, torch.float64),
+    ):
+        assert token_nats(table_model(torch.zeros(3, 3, dtype=dtype)), [[0, 1]], [[1, 2]]).dtype == result
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_models_mode_is_restored_even_after_an_error(training):
+    class Failing(nn.Embedding):
+        def forward(self, tokens):
+            assert not self.training and not torch.is_grad_enabled()
+            raise RuntimeError("no")
+
+    model = Failing(3, 3).train(training)
+    with pytest.raises(RuntimeError, match="no"):
+        token_nats(model, [[0]], [[1]])
+    assert model.training is training and torch.is_grad_enabled()
+
+
+def test_shapes_that_do_not_fit_are_named():
+    model = table_model(torch.zeros(3, 3))
+    with pytest.raises(
+        ValueError, match=r"targets must be \(rows, length\) with the rows of tokens, got \(1, 2\) for 2 rows"
+    ):
+        token_nats(model, [[0], [1]], [[0, 1]])
+    with pytest.raises(ValueError, match=r"model must give logits of \(1, 2\) and the vocabulary, got \(1, 1, 3\)"):
+        token_nats(model, [[0]], [[0, 1]])
+    with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
+        token_nats(model, [[0]], [[0]], batch_size=0)
 
 
 def test_the_bigram_line_equals_its_formula_and_is_a_distribution():

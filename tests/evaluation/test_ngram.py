@@ -7,7 +7,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from lib.evaluation import NGram
+from lib.evaluation import NGram, unigram_nats
 
 
 def by_hand(train, test, vocab, order):
@@ -62,3 +62,14 @@ def test_bad_input_is_named():
         NGram([np.array([1, 5])], 5)
     with pytest.raises(ValueError, match=r"^sequences must hold at least one token, got none$"):
         NGram([np.array([1])], 5).nats([])
+
+
+def test_frequencies_alone_are_the_add_half_estimate():
+    train, held_out = np.array([[0, 0, 1], [0, 2, 0]]), np.array([[0, 3], [1, 2]])
+    nats = unigram_nats(train, held_out, 4)
+    np.testing.assert_allclose(nats, -np.log(np.array([[4.5, 0.5], [1.5, 1.5]]) / 8))
+    assert np.exp(-unigram_nats(train, np.arange(4), 4)).sum() == pytest.approx(1)
+    assert unigram_nats(np.zeros(0, int), [2], 4) == pytest.approx(np.log(4))
+    for tokens, named in ((([0], [4]), "held_out"), (([-1], [0]), "train")):
+        with pytest.raises(ValueError, match=rf"^{named} must hold tokens in 0\.\.3"):
+            unigram_nats(*tokens, 4)

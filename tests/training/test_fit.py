@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -71,6 +72,16 @@ def test_history_has_one_entry_a_step_for_every_scalar():
     assert history.records["seven"] == [7.0] * 10
     assert history.seconds > 0
     assert History.from_dict(history.to_dict()) == history
+
+
+def test_numpy_batches_train_as_tensors_do_bit_for_bit():
+    arrays = {name: tensor.numpy() for name, tensor in BATCH.items()}
+    one, two = network(), network()
+    histories = [quick(model=one).records, quick(model=two, batches=lambda step: arrays).records]
+    assert histories[0] == histories[1]
+    assert all(torch.equal(*pair) for pair in zip(one.parameters(), two.parameters(), strict=True))
+    with pytest.raises(ValueError, match=r"same number of rows, got \{'x': 3, 'y': 4\}"):
+        quick(batches=lambda step: {"x": np.ones((3, 5)), "y": np.ones((4, 2))})
 
 
 def test_model_is_left_as_it_was_besides_its_weights():

@@ -48,6 +48,17 @@ def test_interrupted_in_on_step_and_resumed_equals_uninterrupted(tiny, whole, tm
     assert list(tmp_path.iterdir()) == []  # a finished run removes its checkpoint
 
 
+def test_a_run_stopped_on_tensors_goes_on_with_the_same_numbers_as_arrays(tiny, whole, tmp_path):
+    path, net = tmp_path / "run.safetensors", tiny.model()
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny.model(), tiny.batches, tiny.objective, **tiny.SETTINGS, checkpoint=path, on_step=stop_at(5))
+
+    def arrays(step):
+        return {name: tensor.numpy() for name, tensor in tiny.batches(step).items()}
+
+    assert_same(whole, net, fit(net, arrays, tiny.objective, **tiny.SETTINGS, checkpoint=path).records)
+
+
 @pytest.fixture
 def python_interrupt():
     """Python's own SIGINT handler, also where the tests run in the background, which ignores the signal."""

@@ -221,10 +221,10 @@ GREEDY = {
 
 @pytest.mark.parametrize("name", GREEDY)
 def test_what_grows_is_stopped_in_time(name):
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         status, stdout, _ = evaluate_subset(GREEDY[name])
         assert status == "error" and len(stdout) <= 65_536
     except OutsideSubset:
         pass
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
