@@ -51,8 +51,8 @@ evidence: setup ## run one notebook per seed and record its claims: NB=01_jamba 
 tune: setup ## measure a notebook's learning rates and other settings: NB=01_jamba NAMES="tasks,text"
 	@$(WORKBENCH) tune "$(NB)" --scale "$(SCALE)" --names "$(NAMES)"
 
-bench: setup ## time the kernels and models against their peers
-	@$(BIN)/python -m tests.benchmarks.races $(ARGS)
+bench: setup ## race the kernels and models against their peers: ARGS="scan norms" for some subjects
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 scoreboard: setup ## write the README's table from the notebooks and the evidence
 	@$(WORKBENCH) scoreboard
