@@ -178,4 +178,3 @@ def _one_line(text: str) -> str:
 
 def _shortened(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 3] + "..."
-
