@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
+import jaxtyping
 import pytest
-from jaxtyping import install_import_hook
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # Triton reads the source of its kernels itself and cannot take a function that is wrapped: kernels/triton is left out.
 _KERNELS = (f"kernels.{path.stem}" for path in (Path(__file__).parents[1] / "kernels").glob("*.py"))
 # With the numeric tower an int may stand where a float is asked for, as PEP 484 says.
 _CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
-install_import_hook(["lib.nn", *_KERNELS], _CHECKER)
+jaxtyping.install_import_hook(["lib.nn", *_KERNELS], _CHECKER)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,6 +28,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="needs chromium and chromedriver"))
         if item.get_closest_marker("gpu") and not has_gpu():
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+@pytest.fixture(autouse=True)
+def _annotations_are_checked_unless_arguments_are_wrong(request: pytest.FixtureRequest) -> Iterator[None]:
+    wrong = request.node.get_closest_marker("wrong_arguments") is not None
+    jaxtyping.config.update("jaxtyping_disable", wrong)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def has_browser() -> bool:

@@ -77,6 +77,7 @@ def test_gradcheck():
     assert torch.autograd.gradcheck(causal_conv, leaves)
 
 
+@pytest.mark.wrong_arguments
 def test_a_wrong_shape_is_named():
     with pytest.raises(ValueError, match=r"^x must be \(length, batch, dim\) and not empty, got \(0, 2, 3\)$"):
         causal_conv(torch.zeros(0, 2, 3), torch.zeros(3, 4))

@@ -91,6 +91,7 @@ def test_no_rows_give_no_rows(triton_device, everything):
     assert torch.equal(made["grad_weight"].cpu(), torch.zeros(8))
 
 
+@pytest.mark.wrong_arguments
 def test_bad_input_is_named_in_one_sentence():
     x = torch.zeros(2, 4)
     with pytest.raises(ValueError, match=r"^weight must have shape \(4,\), got \(5,\)$"):

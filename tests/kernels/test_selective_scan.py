@@ -90,12 +90,14 @@ def test_backward_holds_one_state_a_chunk_not_one_a_step():
     ("name", "shape"),
     [("u", (2, 3)), ("A", (4, 5)), ("delta", (2, 3, 8)), ("B", (2, 5, 8)), ("initial_state", (2, 5, 3)), ("D", (4,))],
 )
+@pytest.mark.wrong_arguments
 def test_a_wrong_shape_is_named(name, shape):
     made = inputs(2, 3, 5, 7) | {name: torch.zeros(shape).double()}
     with pytest.raises(ValueError, match=f"^{name} must"):
         selective_scan(**made)
 
 
+@pytest.mark.wrong_arguments
 def test_each_order_of_axes_is_named_by_its_own_function():
     made = inputs(2, 3, 5, 7)
     with pytest.raises(ValueError, match=r"^u must be \(batch, dim, length\) and not empty, got \(2, 3\)$"):

@@ -61,6 +61,7 @@ def test_a_state_that_is_not_contiguous_is_updated_in_place_too(triton_device):
 @pytest.mark.parametrize(
     ("name", "shape"), [("x", (2,)), ("A", (4, 3)), ("dt", (2, 4)), ("B", (2, 4)), ("state", (2, 3, 5)), ("D", (3,))]
 )
+@pytest.mark.wrong_arguments
 def test_a_wrong_shape_is_named(name, shape):
     made = {"state": torch.zeros(2, 5, 3), "x": torch.zeros(2, 5), "dt": torch.zeros(2, 5), "A": torch.zeros(5, 3)}
     made |= {"B": torch.zeros(2, 3), "C": torch.zeros(2, 3), "D": torch.zeros(5)}
@@ -68,6 +69,7 @@ def test_a_wrong_shape_is_named(name, shape):
         selective_state_update(**made | {name: torch.zeros(shape)})
 
 
+@pytest.mark.wrong_arguments
 def test_a_wrong_type_is_named():
     x = torch.zeros(2, 5)
     with pytest.raises(TypeError, match=r"^C must be float32, bfloat16, float16 or float64, got int64$"):

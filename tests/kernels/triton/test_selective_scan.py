@@ -106,6 +106,7 @@ def test_gradients_are_the_same_bits_from_run_to_run(triton_device, everything):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.wrong_arguments
 def test_a_wrong_type_or_device_is_named(triton_device):
     made = inputs(1, 2, 3, 4, torch.float32, triton_device)
     with pytest.raises(TypeError, match=r"^B must be float32, bfloat16, float16 or float64, got int64$"):
