@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from kernels.dispatch import jit, takes_triton, tl, triton
+from kernels.dispatch import check_floating, takes_triton
 
 _ROWS = 1024
 """Rows of a block on the CPU: its distances stay in the second-level cache."""
@@ -30,9 +30,12 @@ def nearest_code(z: Float[Tensor, "rows dim"], codebook: Float[Tensor, "codes di
     if not len(codebook):
         raise ValueError("codebook must hold at least one code, got none")
     z, codebook = z.detach(), codebook.detach()
+    check_floating(z=z, codebook=codebook)
     with torch.autocast(z.device.type, enabled=False):
-        if takes_triton(z=z, codebook=codebook) and len(z):
-            return _by_triton(z, codebook)
+        if takes_triton(z, codebook) and len(z):
+            from kernels.triton.nearest_code import nearest_code_by_triton
+
+            return nearest_code_by_triton(z, codebook)
         wide = torch.promote_types(z.dtype, torch.float32)
         return _by_blocks(z.to(wide), codebook.to(wide))
 
@@ -51,44 +54,4 @@ def _by_blocks(z: Tensor, codebook: Tensor) -> Tensor:
     for begin in range(0, len(z), _ROWS):
         block = torch.addmm(offset, z[begin : begin + _ROWS], weights)
         torch.min(block, 1, out=(block.new_empty(len(block)), best[begin : begin + _ROWS]))
-    return best
-
-
-@jit
-def _nearest_kernel(
-    z, codes, best, rows, count, dim, z_row, z_col, c_row, c_col,
-    BLOCK: tl.constexpr, TILE: tl.constexpr, DIM: tl.constexpr,
-):  # fmt: skip
-    """One program: BLOCK rows of z against all codes, TILE of them at a time."""
-    row = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    feature = tl.arange(0, DIM)
-    inside = (row < rows)[:, None] & (feature < dim)[None, :]
-    vectors = tl.load(z + row.to(tl.int64)[:, None] * z_row + feature[None, :] * z_col, mask=inside, other=0.0)
-    vectors = vectors.to(tl.float32)
-    least = tl.full((BLOCK,), float("inf"), tl.float32)
-    place = tl.zeros((BLOCK,), tl.int32)
-    for first in range(0, count, TILE):
-        code = first + tl.arange(0, TILE)
-        there = (code < count)[:, None] & (feature < dim)[None, :]
-        tile = tl.load(codes + code.to(tl.int64)[:, None] * c_row + feature[None, :] * c_col, mask=there, other=0.0)
-        tile = tile.to(tl.float32)
-        product = tl.dot(vectors, tl.trans(tile), input_precision="ieee")
-        value = tl.sum(tile * tile, 1)[None, :] - 2.0 * product
-        value = tl.where((code < count)[None, :], value, float("inf"))
-        here = tl.min(value, 1)
-        where = first + tl.argmin(value, 1, tie_break_left=True)
-        better = here < least  # strictly: of equals the first stays
-        place = tl.where(better, where, place)
-        least = tl.where(better, here, least)
-    tl.store(best + row, place.to(tl.int64), mask=row < rows)
-
-
-def _by_triton(z: Tensor, codebook: Tensor) -> Tensor:
-    (rows, dim), count = z.shape, len(codebook)
-    best = torch.empty(rows, dtype=torch.long, device=z.device)
-    block, tile = 64, max(16, min(64, triton.next_power_of_2(count)))
-    _nearest_kernel[(triton.cdiv(rows, block),)](
-        z, codebook, best, rows, count, dim, *z.stride(), *codebook.stride(),
-        BLOCK=block, TILE=tile, DIM=max(16, triton.next_power_of_2(dim)),
-    )  # fmt: skip
     return best

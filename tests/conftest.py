@@ -1,13 +1,25 @@
-"""What holds for all tests: no network, and tests that need a GPU or a browser skip where there is none."""
+"""What holds for all tests: no network, checked annotations, and a skip where a GPU or a browser is needed and missing.
+
+Every call of a function of `lib.nn` or `kernels` during a test is held to its annotations, shapes included. The hook
+must stand before the first import of either, which is why it lies here and not beside the tests of the two.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from pathlib import Path
 
+import jaxtyping
 import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Triton reads the source of its kernels itself and cannot take a function that is wrapped: kernels/triton is left out.
+_KERNELS = (f"kernels.{path.stem}" for path in (Path(__file__).parents[1] / "kernels").glob("*.py"))
+# With the numeric tower an int may stand where a float is asked for, as PEP 484 says.
+_CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+jaxtyping.install_import_hook(["lib.nn", *_KERNELS], _CHECKER)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -16,6 +28,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="needs chromium and chromedriver"))
         if item.get_closest_marker("gpu") and not has_gpu():
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+@pytest.fixture(autouse=True)
+def _annotations_are_checked_unless_arguments_are_wrong(request: pytest.FixtureRequest) -> Iterator[None]:
+    wrong = request.node.get_closest_marker("wrong_arguments") is not None
+    jaxtyping.config.update("jaxtyping_disable", wrong)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def has_browser() -> bool:

@@ -47,7 +47,7 @@ def interpreter_traffic() -> Iterator[Traffic]:
     """
     from kernels import dispatch
 
-    if not dispatch.INTERPRETED:
+    if not dispatch.interpreted():
         raise RuntimeError("loads and stores can be counted in Triton's interpreter only (TRITON_INTERPRET=1)")
     from triton.runtime.interpreter import InterpreterBuilder
 

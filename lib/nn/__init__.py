@@ -1,4 +1,4 @@
-"""Layers and small models, built from torch and `kernels` only."""
+"""Layers and small models, built from torch, `kernels` and the plain types of `lib.data`."""
 
 from lib.nn.adapters.edits import edit_positions
 from lib.nn.adapters.families import decoder_blocks
@@ -16,21 +16,26 @@ from lib.nn.adapters.interventions import (
 )
 from lib.nn.adapters.lora import LoRALinear, add_lora, merge_lora
 from lib.nn.adapters.reft import EMBEDDING, ReFT, ReFTConfig, intervention_parameters
-from lib.nn.language.accounting import count_parameters, jamba_cache_bytes, kv_cache_bytes, recurrent_state_bytes
-from lib.nn.language.decoder import Decoder, DecoderLayer, DecoderLM
-from lib.nn.language.depth import (
-    DepthConfig,
-    DepthLM,
+from lib.nn.language.accounting import (
+    ParameterCount,
     attention_flops,
     block_flops,
+    cache_bytes,
+    count_parameters,
     forward_flops,
+    kv_cache_bytes,
     linear_flops,
+    recurrent_state_bytes,
 )
+from lib.nn.language.decoder import Decoder, DecoderLayer, DecoderLM
+from lib.nn.language.depth import DepthConfig, DepthLM
+from lib.nn.language.exact_gru import ExactByteLM
 from lib.nn.language.generation import generate, sample
-from lib.nn.language.gru_bytes import ExactByteLM, GRUByteLM
+from lib.nn.language.gru_bytes import GRUByteLM
 from lib.nn.language.jamba import JambaConfig, JambaLM
 from lib.nn.language.transformer import TransformerConfig, TransformerLM
-from lib.nn.layers.attention import Attention, KVCache, RaggedKVCache
+from lib.nn.layers.attention import Attention
+from lib.nn.layers.caches import KVCache, RaggedKVCache
 from lib.nn.layers.depth_routing import (
     RoutedLayer,
     RoutedState,
@@ -47,11 +52,10 @@ from lib.nn.layers.experts import Experts, MixtureOfExperts, load_balancing_loss
 from lib.nn.layers.feedforward import MLP, GatedMLP
 from lib.nn.layers.mamba import MambaMixer, MambaState
 from lib.nn.layers.norms import RMSNorm
+from lib.nn.layers.parameters import UndecayedParameter
 from lib.nn.layers.positions import apply_rotary, rotary_angles
-from lib.nn.layers.short_conv import (
-    ConvolvedAttention,
-    ShortConv,
-)
+from lib.nn.layers.protocols import Mixer, State
+from lib.nn.layers.short_conv import ConvolvedAttention, ShortConv
 from lib.nn.sampling import filter_logits, pick
 from lib.nn.vision.codebooks import code_usage
 from lib.nn.vision.conditional_blocks import VARConfig
@@ -97,10 +101,12 @@ __all__ = [
     "LobiReFT",
     "MambaMixer",
     "MambaState",
+    "Mixer",
     "MixtureOfExperts",
     "MultiScaleQuantizer",
     "NoReFT",
     "OrthogonalDiReFT",
+    "ParameterCount",
     "Quantized",
     "RMSNorm",
     "RaggedKVCache",
@@ -115,14 +121,17 @@ __all__ = [
     "ShortConv",
     "SmallDecoder",
     "SmallEncoder",
+    "State",
     "TokenAR",
     "TransformerConfig",
     "TransformerLM",
+    "UndecayedParameter",
     "VARConfig",
     "add_lora",
     "apply_rotary",
     "attention_flops",
     "block_flops",
+    "cache_bytes",
     "code_usage",
     "count_parameters",
     "decoder_blocks",
@@ -131,7 +140,6 @@ __all__ = [
     "forward_flops",
     "generate",
     "intervention_parameters",
-    "jamba_cache_bytes",
     "keep_masks",
     "kv_cache_bytes",
     "linear_flops",

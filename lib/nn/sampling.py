@@ -41,12 +41,12 @@ def filter_logits(
 
 
 def pick(
-    logits: Float[Tensor, "... vocab"],
+    logits: Float[Tensor, "*rows vocab"],
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
     generator: torch.Generator | None = None,
-) -> Int[Tensor, ...]:
+) -> Int[Tensor, "*rows"]:
     """One draw a row from `filter_logits`; temperature 0 takes the largest logit. Raises ValueError as that does."""
     if not temperature >= 0:
         raise ValueError(f"temperature must be at least 0, got {temperature}")

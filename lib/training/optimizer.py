@@ -5,14 +5,12 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-NEVER_DECAYED = ("A_log", "D")
-"""Mamba's state parameters; arXiv 2312.00752 trains them without decay."""
-
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
     """Trainable parameters in two groups: matrices, which decay, and the rest.
 
-    The rest are vectors and scalars, embeddings (also where an output layer shares them) and `A_log` and `D`.
+    The rest are vectors and scalars, embeddings (also where an output layer shares them) and what says itself
+    `_no_weight_decay`, as Mamba's state parameters do (arXiv 2312.00752 trains them without decay).
     """
     embeddings = {
         id(parameter)
@@ -21,10 +19,11 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
         for parameter in module.parameters(recurse=False)
     }
     decayed, rest = [], []
-    for name, parameter in model.named_parameters():
+    for parameter in model.parameters():
         if not parameter.requires_grad:
             continue
-        exempt = parameter.ndim < 2 or id(parameter) in embeddings or name.rpartition(".")[2] in NEVER_DECAYED
+        marked = getattr(parameter, "_no_weight_decay", False)
+        exempt = parameter.ndim < 2 or id(parameter) in embeddings or marked
         (rest if exempt else decayed).append(parameter)
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]

@@ -305,7 +305,7 @@ def trained_byte_model(steps: int = 200) -> tuple[ExactByteLM, bytes]:
         return language_modelling_loss(model(batch["tokens"]), batch["targets"])
 
     fit(model, batch, loss, steps=steps, lr=1.2e-2, progress=False)
-    return model.exact(), (text[:2_200_000] if len(corpus.test) < 2_200_000 else corpus.test.encode())
+    return ExactByteLM(model), (text[:2_200_000] if len(corpus.test) < 2_200_000 else corpus.test.encode())
 
 
 def window_rates(window: int = 16, streams: int = 2048, length: int = 512) -> tuple[float, float]:

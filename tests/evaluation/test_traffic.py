@@ -44,7 +44,7 @@ def test_the_backward_pass_is_counted():
     assert traffic.total >= 2 * 3 * 256  # two matrix products
 
 
-@pytest.mark.skipif(not dispatch.INTERPRETED, reason="needs the interpreter")
+@pytest.mark.skipif(not dispatch.interpreted(), reason="needs the interpreter")
 def test_the_interpreter_counts_each_address_under_the_mask():
     x, weight = torch.rand(5, 20), torch.rand(20)
     with mock.patch.dict(os.environ, WORKBENCH_KERNELS="triton"), interpreter_traffic() as traffic:

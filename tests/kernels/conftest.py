@@ -13,7 +13,7 @@ def triton_device(request, monkeypatch) -> torch.device:
     """The device on which, during this test, every kernel takes its Triton form."""
     if not dispatch.HAS_TRITON:
         pytest.skip("needs triton")
-    if request.param == "interpreter" and not dispatch.INTERPRETED:
+    if request.param == "interpreter" and not dispatch.interpreted():
         pytest.skip("a GPU is here: the same test runs natively")
     monkeypatch.setenv("WORKBENCH_KERNELS", "triton")
     return torch.device("cpu" if request.param == "interpreter" else "cuda")

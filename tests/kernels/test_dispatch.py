@@ -9,44 +9,44 @@ import sys
 import pytest
 import torch
 
-from kernels import dispatch
-from kernels.dispatch import takes_triton
+from kernels import dispatch, kernel_source
+from kernels.dispatch import check_floating, takes_triton
 
 x = torch.zeros(2)
 
 
 def test_a_cpu_takes_pytorch_unless_told_otherwise(monkeypatch):
     monkeypatch.delenv("WORKBENCH_KERNELS", raising=False)
-    assert not takes_triton(x=x)
+    assert not takes_triton(x)
     monkeypatch.setenv("WORKBENCH_KERNELS", "torch")
-    assert not takes_triton(x=x)
+    assert not takes_triton(x)
 
 
-@pytest.mark.skipif(not dispatch.INTERPRETED, reason="needs the interpreter")
+@pytest.mark.skipif(not dispatch.interpreted(), reason="needs the interpreter")
 def test_triton_on_a_cpu_means_its_interpreter_and_float64_stays_with_pytorch(monkeypatch):
     monkeypatch.setenv("WORKBENCH_KERNELS", "triton")
-    assert takes_triton(x=x, absent=None)
-    assert not takes_triton(x=x.double())
+    assert takes_triton(x, None)
+    assert not takes_triton(x.double())
 
 
 def test_triton_without_its_interpreter_says_what_to_set(monkeypatch):
     monkeypatch.setenv("WORKBENCH_KERNELS", "triton")
-    monkeypatch.setattr(dispatch, "INTERPRETED", False)
+    monkeypatch.setattr(dispatch, "interpreted", lambda: False)
     with pytest.raises(RuntimeError, match="TRITON_INTERPRET=1"):
-        takes_triton(x=x)
+        takes_triton(x)
     monkeypatch.setattr(dispatch, "HAS_TRITON", False)
     with pytest.raises(RuntimeError, match="needs the package triton"):
-        takes_triton(x=x)
+        takes_triton(x)
 
 
 def test_an_unknown_choice_a_wrong_type_and_a_second_device_are_named(monkeypatch):
     with pytest.raises(TypeError, match=r"^index must be float32.*got int64$"):
-        takes_triton(x=x, index=torch.zeros(2, dtype=torch.int64))
+        check_floating(x=x, absent=None, index=torch.zeros(2, dtype=torch.int64))
     with pytest.raises(ValueError, match=r"^y must lie on x's device, cpu, got meta$"):
-        takes_triton(x=x, y=torch.zeros(2, device="meta"))
+        check_floating(x=x, y=torch.zeros(2, device="meta"))
     monkeypatch.setenv("WORKBENCH_KERNELS", "cuda")
     with pytest.raises(ValueError, match="must be one of auto, triton, torch, got 'cuda'"):
-        takes_triton(x=x)
+        takes_triton(x)
 
 
 def test_every_kernel_imports_and_runs_without_triton():
@@ -61,11 +61,34 @@ def test_every_kernel_imports_and_runs_without_triton():
         "assert kernels.rms_norm(x, torch.rand(3)).shape == x.shape\n"
         "experts = torch.rand(4, 10, 3), torch.rand(4, 3, 5), torch.tensor([[0, 3], [1, 0]]), torch.rand(2, 2)\n"
         "assert kernels.grouped_experts(x[0], *experts).shape == x[0].shape\n"
+        "assert 'tl.load' in kernels.kernel_source('rms_norm', 'forward_kernel')\n"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True)
 
 
-@pytest.mark.skipif(not dispatch.INTERPRETED, reason="needs the interpreter")
+@pytest.mark.parametrize("form", ["auto", "torch"])
+def test_triton_is_not_imported_before_a_kernel_takes_it(form):
+    script = (
+        "import sys, torch, kernels\n"
+        "x = torch.rand(1, 2, 3, requires_grad=True)\n"
+        "kernels.selective_scan(x, x, -torch.rand(2, 4), *torch.rand(2, 1, 4, 3)).sum().backward()\n"
+        "kernels.rms_norm(x, torch.rand(3)).sum().backward()\n"
+        "assert not [name for name in sys.modules if name.split('.')[:2] == ['kernels', 'triton']]\n"
+        "assert 'triton' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", script], env=os.environ | {"WORKBENCH_KERNELS": form}, check=True)
+
+
+def test_the_source_of_a_kernel_is_shown_without_its_decorator():
+    source = kernel_source("selective_scan", "forward_kernel")
+    assert source.startswith("def forward_kernel(") and "for step in range(length):" in source
+    with pytest.raises(ValueError, match=r"^module must be one of causal_conv, .*, got 'scan'$"):
+        kernel_source("scan", "forward_kernel")
+    with pytest.raises(ValueError, match=r"^kernel must be one of forward_kernel, .*, got 'forwards'$"):
+        kernel_source("selective_scan", "forwards")
+
+
+@pytest.mark.skipif(not dispatch.interpreted(), reason="needs the interpreter")
 def test_triton_imported_too_early_gives_the_sentence_not_a_riddle():
     script = (
         "import triton, torch, kernels\n"

@@ -115,6 +115,7 @@ def test_a_token_does_not_depend_on_its_neighbours(tokens, experts, data):
     torch.testing.assert_close(grouped_experts(**some), grouped_experts(**made)[kept])
 
 
+@pytest.mark.wrong_arguments
 def test_bad_input_is_named_in_one_sentence():
     made = inputs(4, 6, 5, 3, 2)
     for name, shape in (("x", (4,)), ("gate_up_proj", (3, 10, 7)), ("down_proj", (6, 5)), ("weights", (4, 1))):

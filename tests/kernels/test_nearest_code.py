@@ -52,6 +52,7 @@ def test_no_gradient_passes(form):
     assert not nearest_code(z, torch.randn(5, 3, requires_grad=True)).requires_grad
 
 
+@pytest.mark.wrong_arguments
 def test_bad_input_is_named():
     with pytest.raises(
         ValueError, match=r"^z and codebook must be \(rows, dim\) and \(codes, dim\), got \(2, 3\) and \(4, 5\)$"

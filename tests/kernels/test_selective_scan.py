@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels import selective_scan, selective_scan_reference, selective_state_update
+from kernels import selective_scan, selective_scan_reference, selective_scan_time_first
 from kernels.selective_scan import CHUNK
 
 
@@ -67,17 +67,14 @@ def test_large_steps_neither_overflow_nor_lose_precision(mean_delta):
     torch.testing.assert_close(low.double(), exact, rtol=1e-5, atol=1e-5 * exact.abs().max().item())
 
 
-def test_steps_equal_the_scan():
-    made = inputs(2, 5, 3, 9)
-    extra = {"D": torch.randn(5).double(), "z": torch.randn(2, 5, 9).double()}
-    bias = torch.randn(5).double()
-    whole, last = selective_scan(**made, **extra, delta_bias=bias, delta_softplus=True, return_last_state=True)
-    state = torch.zeros(2, 5, 3, dtype=torch.float64)
-    for t in range(9):
-        args = [made["u"][..., t], made["delta"][..., t], made["A"], made["B"][..., t], made["C"][..., t]]
-        y = selective_state_update(state, *args, extra["D"], extra["z"][..., t], dt_bias=bias, dt_softplus=True)
-        torch.testing.assert_close(y, whole[..., t])
-    torch.testing.assert_close(state, last)
+def test_time_first_is_the_same_scan_with_its_axes_turned():
+    made = inputs(2, 5, 3, 9) | {"z": torch.randn(2, 5, 9).double(), "D": torch.randn(5).double()}
+    turned = {name: t.permute(2, 0, 1) if t.ndim == 3 else t for name, t in made.items()}
+    y, last = selective_scan(**made, return_last_state=True)
+    y_time_first, last_time_first = selective_scan_time_first(**turned, return_last_state=True)
+    assert torch.equal(y_time_first.permute(1, 2, 0), y) and torch.equal(last_time_first, last)
+    assert torch.equal(selective_scan_time_first(**turned), y_time_first)
+    torch.testing.assert_close(y, selective_scan_reference(**made))
 
 
 def test_backward_holds_one_state_a_chunk_not_one_a_step():
@@ -93,7 +90,20 @@ def test_backward_holds_one_state_a_chunk_not_one_a_step():
     ("name", "shape"),
     [("u", (2, 3)), ("A", (4, 5)), ("delta", (2, 3, 8)), ("B", (2, 5, 8)), ("initial_state", (2, 5, 3)), ("D", (4,))],
 )
+@pytest.mark.wrong_arguments
 def test_a_wrong_shape_is_named(name, shape):
     made = inputs(2, 3, 5, 7) | {name: torch.zeros(shape).double()}
     with pytest.raises(ValueError, match=f"^{name} must"):
         selective_scan(**made)
+
+
+@pytest.mark.wrong_arguments
+def test_each_order_of_axes_is_named_by_its_own_function():
+    made = inputs(2, 3, 5, 7)
+    with pytest.raises(ValueError, match=r"^u must be \(batch, dim, length\) and not empty, got \(2, 3\)$"):
+        selective_scan(**made | {"u": torch.zeros(2, 3)})
+    turned = {name: t.permute(2, 0, 1) if t.ndim == 3 else t for name, t in made.items()}
+    with pytest.raises(ValueError, match=r"^u must be \(length, batch, dim\) and not empty, got \(2, 3\)$"):
+        selective_scan_time_first(**turned | {"u": torch.zeros(2, 3)})
+    with pytest.raises(ValueError, match=r"^B must have shape \(7, 2, 5\), got \(2, 5, 7\)$"):
+        selective_scan_time_first(**turned | {"B": made["B"]})

@@ -123,6 +123,7 @@ def test_gathering_everything_and_adding_it_with_gate_one_doubles_x(length, data
     torch.testing.assert_close(scatter_add_rows(x, order, rows, torch.ones(2, length, dtype=torch.float64)), 2 * x)
 
 
+@pytest.mark.wrong_arguments
 def test_bad_input_is_named_in_one_sentence():
     made = inputs(2, 9, 5, 3)
     gather, scatter = arguments(made, "gather"), arguments(made, "scatter")

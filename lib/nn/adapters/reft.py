@@ -39,7 +39,7 @@ class ReFTConfig:
     """
 
     kind: str
-    sites: tuple[int, ...]
+    sites: Sequence[int]
     rank: int = 4
     prefix: int | None = 4
     suffix: int | None = 2

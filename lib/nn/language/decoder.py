@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import torch
@@ -12,25 +11,32 @@ from torch import Tensor, nn
 
 from lib.nn.layers.experts import MixtureOfExperts
 from lib.nn.layers.norms import RMSNorm
+from lib.nn.layers.protocols import Mixer, ResidualWriter, State
 
 
 class DecoderLayer(nn.Module):
-    """u = x + mixer(norm(x));  y = u + feed_forward(norm(u)).
+    """u = x + mixer(norm(x));  y = u + feed_forward(norm(u)). A layer is called as its mixer is."""
 
-    `mixer` is called as mixer(x, state, mask, positions) and offers `new_state()`.
-    """
-
-    def __init__(self, dim: int, mixer: nn.Module, feed_forward: nn.Module, eps: float = 1e-6):
+    def __init__(self, dim: int, mixer: Mixer, feed_forward: ResidualWriter, eps: float = 1e-6):
         super().__init__()
         self.input_layernorm = RMSNorm(dim, eps)
         self.mixer = mixer
         self.pre_ff_layernorm = RMSNorm(dim, eps)
         self.feed_forward = feed_forward
 
-    def new_state(self):
+    def new_state(self) -> State:
         return self.mixer.new_state()
 
-    def forward(self, x: Tensor, state=None, mask: Tensor | None = None, positions: Tensor | None = None) -> Tensor:
+    def residual_weights(self) -> list[Tensor]:
+        return [*self.mixer.residual_weights(), *self.feed_forward.residual_weights()]
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch length dim"],
+        state: State | None = None,
+        mask: Bool[Tensor, "batch total"] | None = None,
+        positions: Int[Tensor, "... length"] | None = None,
+    ) -> Float[Tensor, "batch length dim"]:
         x = x + self.mixer(self.input_layernorm(x), state, mask, positions)
         return x + self.feed_forward(self.pre_ff_layernorm(x))
 
@@ -38,29 +44,29 @@ class DecoderLayer(nn.Module):
 class Decoder(nn.Module):
     """Token embedding, layers, final norm: tokens (batch, length) -> hidden states (batch, length, dim)."""
 
-    def __init__(self, vocab_size: int, dim: int, layers: Sequence[DecoderLayer], eps: float = 1e-6):
+    def __init__(self, vocab_size: int, dim: int, layers: Sequence[Mixer], eps: float = 1e-6):
         super().__init__()
         self.embed_tokens = nn.Embedding(vocab_size, dim)
         self.layers = nn.ModuleList(layers)
         self.final_layernorm = RMSNorm(dim, eps)
 
-    def new_states(self) -> list:
+    def new_states(self) -> list[State]:
         """One empty state a layer, for decoding: a KV cache for attention, a fixed-size state for Mamba."""
         return [layer.new_state() for layer in self.layers]
 
     def forward(
         self,
         tokens: Int[Tensor, "batch length"],
-        states: list | None = None,
+        states: Sequence[State] | None = None,
         mask: Bool[Tensor, "batch total"] | None = None,
         positions: Int[Tensor, "... length"] | None = None,
     ) -> Float[Tensor, "batch length dim"]:
-        x = self.embed_tokens(tokens)
+        x = self.embed_tokens(tokens)  # (batch, length, dim)
         for index, layer in enumerate(self.layers):
             x = layer(x, None if states is None else states[index], mask, positions)
         return self.final_layernorm(x)
 
-    def router_logits(self) -> list[Tensor]:
+    def router_logits(self) -> list[Tensor | None]:
         """The experts' routers' logits of the last forward pass, one entry for each mixture of experts."""
         return [module.router_logits for module in self.modules() if isinstance(module, MixtureOfExperts)]
 
@@ -82,24 +88,24 @@ class DecoderLM(nn.Module):
     def forward(
         self,
         tokens: Int[Tensor, "batch length"],
-        states: list | None = None,
+        states: Sequence[State] | None = None,
         mask: Bool[Tensor, "batch total"] | None = None,
         *,
         last_only: bool = False,
-    ) -> Float[Tensor, "batch length vocab"]:
-        """Logits of every position, or with `last_only` of the last one (length 1), going on from `states`."""
-        hidden = self.model(tokens, states, mask)
+    ) -> Float[Tensor, "batch scored vocab"]:
+        """Logits of every position, or with `last_only` of the last one (scored 1), going on from `states`."""
+        hidden = self.model(tokens, states, mask)  # (batch, length, dim)
         return F.linear(hidden[:, -1:] if last_only else hidden, self.output_weight)
 
-    def new_states(self) -> list:
+    def new_states(self) -> list[State]:
         return self.model.new_states()
 
-    def router_logits(self) -> list[Tensor]:
+    def router_logits(self) -> list[Tensor | None]:
         return self.model.router_logits()
 
     def shrink_residual_branches(self) -> None:
         """Divide what writes to the residual stream by the root of the number of branches, as Mamba's own LM does."""
         with torch.no_grad():
-            for name, parameter in self.named_parameters():
-                if re.search(r"(out_proj|o_proj|down_proj)(\.weight)?$", name):
-                    parameter.mul_((2 * len(self.model.layers)) ** -0.5)
+            for layer in self.model.layers:
+                for weight in layer.residual_weights():
+                    weight.mul_((2 * len(self.model.layers)) ** -0.5)

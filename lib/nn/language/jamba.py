@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from lib.nn.language import hugging_face
 from lib.nn.language.decoder import Decoder, DecoderLayer, DecoderLM
 from lib.nn.layers.attention import Attention
 from lib.nn.layers.experts import MixtureOfExperts
@@ -61,7 +60,7 @@ class JambaConfig:
                 raise ValueError(f"{kind}_layer_offset must be in 0..{period - 1} (the period less one), got {offset}")
 
     @classmethod
-    def from_pattern(cls, pattern: str, *, experts: bool = False, **sizes) -> JambaConfig:
+    def from_pattern(cls, pattern: str, *, experts: bool = False, **sizes: Any) -> JambaConfig:
         """A small config from a string such as "MMAM": A attends, M is Mamba, each letter one layer.
 
         Raises ValueError when no period and offset describe the pattern.
@@ -86,10 +85,9 @@ class JambaConfig:
 
     @classmethod
     def from_dict(cls, values: dict) -> JambaConfig:
-        """From a Hugging Face `config.json`; fields that do not shape the model are ignored."""
-        if values.get("model_type", "jamba") != "jamba":
-            raise ValueError(f"model_type must be 'jamba', got {values['model_type']!r}")
+        """From a Hugging Face `config.json`. Raises ValueError for a field that ours cannot follow."""
         known = {field.name for field in fields(cls)}
+        hugging_face.require(values, "jamba", hugging_face.JAMBA_REQUIRED)
         return cls(**{name: value for name, value in values.items() if name in known})
 
     def to_dict(self) -> dict:
@@ -147,74 +145,27 @@ class JambaLM(DecoderLM):
     def from_pretrained(cls, folder: str | Path, dtype: torch.dtype = torch.float32) -> JambaLM:
         """Read a Hugging Face Jamba folder: config.json and safetensors, sharded or not, experts stacked or not.
 
-        Raises FileNotFoundError or ValueError with one sentence when a file or a weight is missing or too many.
+        Raises FileNotFoundError or ValueError with one sentence when a file, a field or a weight does not fit.
         """
-        folder = Path(folder)
-        if not (folder / "config.json").is_file():
-            raise FileNotFoundError(f"folder must hold a config.json, found none in {folder.name!r}")
-        config = JambaConfig.from_dict(json.loads((folder / "config.json").read_text()))
-        weights = {name: tensor.to(dtype) for name, tensor in _read_safetensors(folder).items()}
-        weights = from_hugging_face(weights)
+        config = JambaConfig.from_dict(hugging_face.read_config(folder))
+        weights = hugging_face.from_jamba(hugging_face.read_folder(folder))
         if config.tie_word_embeddings:
             weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
-        with torch.device("meta"):
-            model = cls(config)
-        expected = set(model.state_dict())
-        if expected != set(weights):
-            missing, extra = sorted(expected - set(weights))[:3], sorted(set(weights) - expected)[:3]
-            raise ValueError(f"weights must match config.json: missing {missing}, unexpected {extra}")
-        model.load_state_dict(weights, assign=True)
+        model = hugging_face.filled(lambda: cls(config), weights, dtype)
         if config.tie_word_embeddings:
             model.lm_head.weight = model.model.embed_tokens.weight
-        return model.eval()
+        return model
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write config.json and model.safetensors in Hugging Face's layout, experts one by one."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.json").write_text(json.dumps(self.config.to_dict(), indent=2) + "\n")
-        weights = to_hugging_face(self.state_dict(), self.config)
-        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+        """Write config.json and model.safetensors in Hugging Face's layout, experts one by one.
 
-
-def from_hugging_face(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Rename to ours: one `mixer` for `mamba` and `self_attn`, and experts stacked as transformers does in memory."""
-    ours, experts = {}, {}
-    for name, tensor in weights.items():
-        name = re.sub(r"\.(mamba|self_attn)\.", ".mixer.", name)
-        expert = re.match(r"(.*\.experts)\.(\d+)\.(gate|up|down)_proj\.weight$", name)
-        if expert:
-            experts.setdefault(expert[1], {})[int(expert[2]), expert[3]] = tensor
-        else:
-            ours[name] = tensor
-    for prefix, parts in experts.items():
-        count = 1 + max(index for index, _ in parts)
-        if len(parts) != 3 * count:
-            raise ValueError(f"weights of {prefix} must hold gate, up and down for each of {count}, got {len(parts)}")
-        gate_up = [torch.cat((parts[i, "gate"], parts[i, "up"])) for i in range(count)]
-        ours[f"{prefix}.gate_up_proj"] = torch.stack(gate_up)
-        ours[f"{prefix}.down_proj"] = torch.stack([parts[i, "down"] for i in range(count)])
-    return ours
-
-
-def to_hugging_face(weights: dict[str, Tensor], config: JambaConfig) -> dict[str, Tensor]:
-    """The inverse of `from_hugging_face`, experts unstacked as on disk."""
-    theirs = {}
-    for name, tensor in weights.items():
-        layer = re.match(r"model\.layers\.(\d+)\.", name)
-        if layer:
-            kind = "self_attn" if config.attends(int(layer[1])) else "mamba"
-            name = name.replace(".mixer.", f".{kind}.")
-        if name.endswith("experts.gate_up_proj"):
-            for index, (gate, up) in enumerate(expert.chunk(2) for expert in tensor):
-                theirs[name.replace("gate_up_proj", f"{index}.gate_proj.weight")] = gate.contiguous()
-                theirs[name.replace("gate_up_proj", f"{index}.up_proj.weight")] = up.contiguous()
-        elif name.endswith("experts.down_proj"):
-            for index, expert in enumerate(tensor):
-                theirs[name.replace("down_proj", f"{index}.down_proj.weight")] = expert.contiguous()
-        elif not (name == "lm_head.weight" and config.tie_word_embeddings):
-            theirs[name] = tensor.contiguous()
-    return theirs
+        Ours alone are `rope_theta`, `mamba_inner_norms` False and `expert_intermediate_size`: transformers cannot
+        build a model that sets one of them.
+        """
+        weights = hugging_face.to_jamba(self.state_dict(), self.config.pattern)
+        if self.config.tie_word_embeddings:
+            del weights["lm_head.weight"]
+        hugging_face.write_folder(folder, self.config.to_dict(), weights)
 
 
 def _layer(config: JambaConfig, index: int) -> DecoderLayer:
@@ -239,17 +190,3 @@ def _layer(config: JambaConfig, index: int) -> DecoderLayer:
     else:
         feed_forward = GatedMLP(dim, config.intermediate_size)
     return DecoderLayer(dim, mixer, feed_forward, config.rms_norm_eps)
-
-
-def _read_safetensors(folder: Path) -> dict[str, Tensor]:
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
-    else:
-        names = ["model.safetensors"]
-    weights: dict[str, Tensor] = {}
-    for name in names:
-        if not (folder / name).is_file():
-            raise FileNotFoundError(f"folder must hold {name}, found no such file in {folder.name!r}")
-        weights.update(load_file(folder / name))
-    return weights

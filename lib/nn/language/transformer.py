@@ -1,11 +1,15 @@
-"""A plain pre-norm transformer language model: the reader of whatever tokens a notebook gives it."""
+"""A plain pre-norm transformer language model; gated and with rotary positions it is Llama (arXiv 2302.13971)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from torch import nn
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
 
+from lib.nn.language import hugging_face
 from lib.nn.language.decoder import Decoder, DecoderLayer, DecoderLM
 from lib.nn.layers.attention import Attention
 from lib.nn.layers.feedforward import MLP, GatedMLP
@@ -14,38 +18,53 @@ from lib.nn.layers.short_conv import ConvolvedAttention
 
 @dataclass(frozen=True)
 class TransformerConfig:
-    """Sizes. `gated` chooses SwiGLU over the plain MLP; embeddings are tied unless `tie_word_embeddings` is False.
+    """Sizes, by Hugging Face's names. `gated` chooses SwiGLU over the plain MLP, `rope_theta` None no positions.
 
     `conv_width` puts a short convolution over so many tokens before each attention (`lib.nn.layers.short_conv`).
+    `head_dim` is hidden_size / num_attention_heads unless it is given.
     """
 
     vocab_size: int
-    dim: int = 128
-    num_layers: int = 2
-    num_heads: int = 4
-    num_kv_heads: int | None = None
+    hidden_size: int = 128
+    num_hidden_layers: int = 2
+    num_attention_heads: int = 4
+    num_key_value_heads: int | None = None
     intermediate_size: int = 512
     gated: bool = False
     rope_theta: float | None = 10_000.0
     tie_word_embeddings: bool = True
     conv_width: int | None = None
+    head_dim: int | None = None
+    rms_norm_eps: float = 1e-6
+
+    @classmethod
+    def from_dict(cls, values: dict) -> TransformerConfig:
+        """From the `config.json` of a Llama. Raises ValueError for a field that ours cannot follow."""
+        return cls(gated=True, **hugging_face.read_llama_config(values))
+
+    def to_dict(self) -> dict:
+        """As the `config.json` of a Llama. Raises ValueError where no Llama is like this."""
+        if not self.gated or self.rope_theta is None or self.conv_width is not None:
+            raise ValueError(f"config must be gated, with rope_theta and without conv_width to be a Llama, got {self}")
+        return hugging_face.llama_config(self)
 
 
 class TransformerLM(DecoderLM):
     """The language model: tokens (batch, length) -> logits (batch, length, vocab)."""
 
     def __init__(self, config: TransformerConfig):
-        super().__init__(Decoder(config.vocab_size, config.dim, [_layer(config) for _ in range(config.num_layers)]))
+        layers = [_layer(config) for _ in range(config.num_hidden_layers)]
+        super().__init__(Decoder(config.vocab_size, config.hidden_size, layers, config.rms_norm_eps))
         self.config = config
-        nn.init.normal_(self.model.embed_tokens.weight, std=config.dim**-0.5)
+        nn.init.normal_(self.model.embed_tokens.weight, std=config.hidden_size**-0.5)
         self.lm_head = None
         if not config.tie_word_embeddings:
-            self.lm_head = nn.Linear(config.dim, config.vocab_size, bias=False)
-            nn.init.normal_(self.lm_head.weight, std=config.dim**-0.5)
+            self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+            nn.init.normal_(self.lm_head.weight, std=config.hidden_size**-0.5)
         self.shrink_residual_branches()
 
     @property
-    def output_weight(self):
+    def output_weight(self) -> Float[Tensor, "vocab dim"]:
         return super().output_weight if self.lm_head is None else self.lm_head.weight
 
     def num_parameters(self, *, embeddings: bool = True) -> int:
@@ -56,12 +75,28 @@ class TransformerLM(DecoderLM):
         heads = 1 if self.lm_head is None else 2
         return total - heads * self.model.embed_tokens.weight.numel()
 
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, dtype: torch.dtype = torch.float32) -> TransformerLM:
+        """Read a Hugging Face Llama folder: config.json and safetensors, sharded or not, in any precision.
+
+        Raises FileNotFoundError or ValueError with one sentence when a file, a field or a weight does not fit.
+        """
+        config = TransformerConfig.from_dict(hugging_face.read_config(folder))
+        weights = hugging_face.from_llama(hugging_face.read_folder(folder))
+        if config.tie_word_embeddings:
+            weights.pop("lm_head.weight", None)
+        return hugging_face.filled(lambda: cls(config), weights, dtype)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write config.json and model.safetensors as a Llama's. Raises ValueError where no Llama is like this."""
+        hugging_face.write_folder(folder, self.config.to_dict(), hugging_face.to_llama(self.state_dict()))
+
 
 def _layer(config: TransformerConfig) -> DecoderLayer:
-    heads = config.dim, config.num_heads, config.num_kv_heads
+    heads = config.hidden_size, config.num_attention_heads, config.num_key_value_heads, config.head_dim
     if config.conv_width is None:
-        attention: nn.Module = Attention(*heads, rope_theta=config.rope_theta)
+        attention = Attention(*heads, rope_theta=config.rope_theta)
     else:
         attention = ConvolvedAttention(*heads, width=config.conv_width, rope_theta=config.rope_theta)
-    feed_forward = (GatedMLP if config.gated else MLP)(config.dim, config.intermediate_size)
-    return DecoderLayer(config.dim, attention, feed_forward)
+    feed_forward = (GatedMLP if config.gated else MLP)(config.hidden_size, config.intermediate_size)
+    return DecoderLayer(config.hidden_size, attention, feed_forward, config.rms_norm_eps)

@@ -20,7 +20,9 @@ from torch import Tensor, nn
 
 from kernels import gather_rms_norm, scatter_add_rows
 from lib.nn.language.decoder import DecoderLayer
-from lib.nn.layers.attention import Attention, RaggedKVCache
+from lib.nn.layers.attention import Attention
+from lib.nn.layers.caches import RaggedKVCache
+from lib.nn.layers.protocols import Mixer
 
 RULES = ("top_k", "causal")
 GATES = ("sigmoid", "raw")
@@ -92,8 +94,11 @@ class RoutedLayer(nn.Module):
         self.routing: Routing | None = None
 
     @property
-    def mixer(self) -> nn.Module:
+    def mixer(self) -> Mixer:
         return self.block.mixer
+
+    def residual_weights(self) -> list[Tensor]:
+        return self.block.residual_weights()
 
     def new_state(self) -> RoutedState:
         """Raises NotImplementedError when the block does not mix time by attention."""
@@ -116,11 +121,11 @@ class RoutedLayer(nn.Module):
         real = None if mask is None else mask[:, -length:].bool()
         with torch.autocast(x.device.type, enabled=False):  # in bfloat16 the scores would be full of ties
             wide = x.to(self.router.weight.dtype)
-            scores = self.router(wide).squeeze(-1).float()
+            scores = self.router(wide).squeeze(-1).float()  # (batch, length)
             decision = scores if self.predictor is None else self.predictor(wide.detach()).squeeze(-1).float()
         if (self.training and state is None) or (state is None and self.rule == "top_k"):
             ranking = torch.randn_like(scores) if self.scores == "random" else scores
-            indices = top_k_indices(ranking.detach(), self.capacity, real)
+            indices = top_k_indices(ranking.detach(), self.capacity, real)  # (batch, most), -1 where there is none
             selected = _selected(indices, length)
         else:
             selected = torch.rand_like(scores) < self.capacity if self.scores == "random" else decision > 0
@@ -135,9 +140,9 @@ class RoutedLayer(nn.Module):
             return x
         if positions is None:
             positions = torch.arange(start, start + length, device=x.device)
-        taken = indices.clamp(min=0)
-        update = self._update(x, indices, positions.expand(batch, length).gather(1, taken), state)
-        gates = scores.gather(1, taken)
+        taken = indices.clamp(min=0)  # (batch, most)
+        update = self._update(x, indices, positions.expand(batch, length).gather(1, taken), state)  # (batch, most, dim)
+        gates = scores.gather(1, taken)  # (batch, most)
         if self.gate == "sigmoid":
             gates = torch.sigmoid(gates)
         in_place = state is not None and not torch.is_grad_enabled()
@@ -149,12 +154,18 @@ class RoutedLayer(nn.Module):
         Slots without a token come last, so that no token's causal view reaches them; what they compute is dropped.
         """
         norm, block = self.block.input_layernorm, self.block
-        normed, rows = gather_rms_norm(x, indices, norm.weight, norm.eps)
+        normed, rows = gather_rms_norm(x, indices, norm.weight, norm.eps)  # (batch, most, dim) each
         if state is None:
             mixed = block.mixer(normed, None, None, positions)
         else:
-            mixed = block.mixer(normed, state.cache, indices >= 0, positions)
+            mixed = self._attend_to_kept(normed, indices >= 0, positions, state.cache)
         return mixed + block.feed_forward(block.pre_ff_layernorm(rows + mixed))
+
+    def _attend_to_kept(self, x: Tensor, kept: Tensor, positions: Tensor, cache: RaggedKVCache) -> Tensor:
+        """The mixer's attention over each sequence's own selected tokens, as many as it may have."""
+        queries, keys, values = self.mixer.project(x, positions)  # (batch, heads, most, head_dim)
+        keys, values, visible = cache.append(keys, values, kept)  # (batch, kv_heads, total, head_dim)
+        return self.mixer.attend(queries, keys, values, visible)
 
 
 def top_k_indices(

@@ -53,21 +53,26 @@ class MixtureOfExperts(nn.Module):
         self.router_logits: Tensor | None = None
         self.worked: float | None = None
 
+    def residual_weights(self) -> list[Tensor]:
+        return [self.experts.down_proj]
+
     def forward(self, x: Float[Tensor, "... dim"]) -> Float[Tensor, "... dim"]:
-        tokens = x.reshape(-1, x.shape[-1])
-        self.router_logits = self.router(tokens)
-        weights, chosen = self.route(self.router_logits)
+        tokens = x.reshape(-1, x.shape[-1])  # (tokens, dim)
+        self.router_logits = self.router(tokens)  # (tokens, experts + no-ops)
+        weights, chosen = self.route(self.router_logits)  # (tokens, top_k)
         weights = weights.to(x.dtype)
         if not self.num_noops and self.capacity is None:
             return self.experts(tokens, chosen, weights).view_as(x)
         length = x.shape[-2] if x.ndim > 1 else 1
-        token, slot = self.kept(chosen, length).nonzero(as_tuple=True)
+        token, slot = self.kept(chosen, length).nonzero(as_tuple=True)  # (pairs,)
         self.worked = len(token) / chosen.numel()
         outputs = self.experts(tokens[token], chosen[token, slot][:, None], weights[token, slot][:, None])
         return torch.zeros_like(tokens).index_add(0, token, outputs.to(x.dtype)).view_as(x)
 
-    def route(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Weights and indices of the chosen experts, each (tokens, top_k). The softmax is at least float32."""
+    def route(
+        self, logits: Float[Tensor, "tokens choices"]
+    ) -> tuple[Float[Tensor, "tokens top_k"], Int[Tensor, "tokens top_k"]]:
+        """Weights and indices of the chosen experts. The softmax is at least float32."""
         dtype = torch.promote_types(logits.dtype, torch.float32)
         weights, chosen = torch.softmax(logits, dim=-1, dtype=dtype).topk(self.top_k, dim=-1)
         if self.normalize_top_k:
@@ -81,7 +86,7 @@ class MixtureOfExperts(nn.Module):
             return real
         choices = self.num_experts + self.num_noops
         room = math.ceil(self.capacity * length * self.top_k / choices)
-        asked = F.one_hot(chosen.view(-1, length * self.top_k), choices)
+        asked = F.one_hot(chosen.view(-1, length * self.top_k), choices)  # (batch, length * top_k, choices)
         place = (asked.cumsum(1) * asked).sum(-1)  # 1 for the first of its sequence that wants this expert
         return real & (place <= room).view_as(chosen)
 
@@ -100,21 +105,26 @@ class Experts(nn.Module):
         for weight in (self.gate_up_proj, self.down_proj):
             nn.init.uniform_(weight, -(weight.shape[-1] ** -0.5), weight.shape[-1] ** -0.5)
 
-    def forward(self, tokens: Tensor, chosen: Tensor, weights: Tensor) -> Tensor:
-        """Each token's chosen experts, (tokens, top_k), summed with their routing weights."""
+    def forward(
+        self,
+        tokens: Float[Tensor, "tokens dim"],
+        chosen: Int[Tensor, "tokens top_k"],
+        weights: Float[Tensor, "tokens top_k"],
+    ) -> Float[Tensor, "tokens dim"]:
+        """Each token's chosen experts, summed with their routing weights."""
         return grouped_experts(tokens, self.gate_up_proj, self.down_proj, chosen, weights)
 
 
 def load_balancing_loss(
     router_logits: Sequence[Float[Tensor, "tokens experts"]],
     top_k: int,
-    mask: Bool[Tensor, " tokens"] | None = None,
+    mask: Bool[Tensor, "*tokens"] | None = None,
 ) -> Float[Tensor, ""]:
     """n sum_e f_e P_e, where f_e counts the top-k assignments to expert e per token and P_e is its mean probability.
 
     It is `top_k` when all is even and up to n when all tokens choose alike. Layers given together are pooled before
     the product, as in Hugging Face; pass one layer at a time and add up for Switch's per-layer form. The gradient
-    flows through P_e alone. `mask` (True at real tokens) leaves padding out.
+    flows through P_e alone. `mask` (True at real tokens, one entry a token in any shape) leaves padding out.
     """
     if not router_logits:
         raise ValueError("router_logits must hold at least one layer's logits, got none")

@@ -16,6 +16,9 @@ class GatedMLP(nn.Module):
         self.up_proj = nn.Linear(dim, intermediate_size, bias=False)
         self.down_proj = nn.Linear(intermediate_size, dim, bias=False)
 
+    def residual_weights(self) -> list[Tensor]:
+        return [self.down_proj.weight]
+
     def forward(self, x: Float[Tensor, "... dim"]) -> Float[Tensor, "... dim"]:
         return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
 
@@ -27,6 +30,9 @@ class MLP(nn.Module):
         super().__init__()
         self.up_proj = nn.Linear(dim, intermediate_size, bias=False)
         self.down_proj = nn.Linear(intermediate_size, dim, bias=False)
+
+    def residual_weights(self) -> list[Tensor]:
+        return [self.down_proj.weight]
 
     def forward(self, x: Float[Tensor, "... dim"]) -> Float[Tensor, "... dim"]:
         return self.down_proj(F.gelu(self.up_proj(x)))

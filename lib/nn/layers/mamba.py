@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from kernels import causal_conv, selective_scan, selective_state_update
+from kernels import causal_conv, selective_scan_time_first, selective_state_update
 from lib.nn.layers.norms import RMSNorm
+from lib.nn.layers.parameters import UndecayedParameter
 
 
 @dataclass
@@ -61,8 +62,8 @@ class MambaMixer(nn.Module):
         self.conv1d = nn.Conv1d(self.d_inner, self.d_inner, d_conv, groups=self.d_inner, bias=conv_bias)
         self.x_proj = nn.Linear(self.d_inner, self.dt_rank + 2 * d_state, bias=False)
         self.dt_proj = nn.Linear(self.dt_rank, self.d_inner)
-        self.A_log = nn.Parameter(torch.empty(self.d_inner, d_state))
-        self.D = nn.Parameter(torch.ones(self.d_inner))
+        self.A_log = UndecayedParameter(torch.empty(self.d_inner, d_state))
+        self.D = UndecayedParameter(torch.ones(self.d_inner))
         self.out_proj = nn.Linear(self.d_inner, dim, bias=bias)
         self.dt_layernorm = RMSNorm(self.dt_rank, eps) if inner_norms else nn.Identity()
         self.b_layernorm = RMSNorm(d_state, eps) if inner_norms else nn.Identity()
@@ -85,6 +86,9 @@ class MambaMixer(nn.Module):
     def new_state(self) -> MambaState:
         return MambaState()
 
+    def residual_weights(self) -> list[Tensor]:
+        return [self.out_proj.weight]
+
     def forward(
         self,
         x: Float[Tensor, "batch length dim"],
@@ -98,34 +102,14 @@ class MambaMixer(nn.Module):
         it is zeroed before the convolution and again after it, since biases would revive it.
         `positions` is accepted for the decoder's sake and not used: a recurrence knows the order.
         """
-        keep = None if mask is None else mask[:, -x.shape[1] :].t()[:, :, None].to(x.dtype)
-        x = x.transpose(0, 1)
-        hidden, gate = self.in_proj(x).chunk(2, dim=-1)
+        x = x.transpose(0, 1)  # (length, batch, dim)
+        keep = None if mask is None else mask[:, -len(x) :].t()[:, :, None].to(x.dtype)  # (length, batch, 1)
+        hidden, gate = self.in_proj(x).chunk(2, dim=-1)  # each (length, batch, d_inner)
         hidden = self.convolve(hidden if keep is None else hidden * keep, state)
         if keep is not None:
             hidden = hidden * keep
-        delta, B, C = self.selection(hidden)
-        A = -torch.exp(self.A_log.float())
-        if state is not None and state.ssm is not None and len(x) == 1:
-            mixed = selective_state_update(
-                state.ssm, hidden[0], delta[0], A, B[0], C[0], self.D, gate[0], self.dt_proj.bias, dt_softplus=True
-            )[None]
-        else:
-            mixed, last_state = selective_scan(
-                *(t.permute(1, 2, 0) for t in (hidden, delta)),
-                A,
-                *(t.permute(1, 2, 0) for t in (B, C)),
-                D=self.D,
-                z=gate.permute(1, 2, 0),
-                delta_bias=self.dt_proj.bias,
-                delta_softplus=True,
-                return_last_state=True,
-                initial_state=None if state is None else state.ssm,
-            )
-            mixed = mixed.permute(2, 0, 1)
-            if state is not None:
-                state.ssm = last_state.contiguous()
-        return self.out_proj(mixed).transpose(0, 1)
+        mixed = self.scan(hidden, gate, state)  # (length, batch, d_inner)
+        return self.out_proj(mixed).transpose(0, 1)  # (batch, length, dim)
 
     def convolve(
         self, hidden: Float[Tensor, "length batch d_inner"], state: MambaState | None
@@ -136,6 +120,37 @@ class MambaMixer(nn.Module):
             seen = F.pad(hidden, (0, 0, 0, 0, self.d_conv - 1, 0)) if past is None else torch.cat((past, hidden))
             state.conv = seen[len(hidden) :].transpose(0, 1).contiguous()
         return causal_conv(hidden, self.conv1d.weight[:, 0], self.conv1d.bias, past)
+
+    def scan(
+        self,
+        hidden: Float[Tensor, "length batch d_inner"],
+        gate: Float[Tensor, "length batch d_inner"],
+        state: MambaState | None,
+    ) -> Float[Tensor, "length batch d_inner"]:
+        """The gated selective scan, going on from the state's h; a single token takes the kernel for one step."""
+        delta, B, C = self.selection(hidden)  # (length, batch, d_inner), twice (length, batch, d_state)
+        A = -torch.exp(self.A_log.float())
+        if state is not None and state.ssm is not None and len(hidden) == 1:
+            mixed = selective_state_update(
+                state.ssm, hidden[0], delta[0], A, B[0], C[0], self.D, gate[0], self.dt_proj.bias, dt_softplus=True
+            )  # (batch, d_inner)
+            return mixed[None]
+        mixed, last_state = selective_scan_time_first(
+            hidden,
+            delta,
+            A,
+            B,
+            C,
+            D=self.D,
+            z=gate,
+            delta_bias=self.dt_proj.bias,
+            delta_softplus=True,
+            return_last_state=True,
+            initial_state=None if state is None else state.ssm,
+        )
+        if state is not None:
+            state.ssm = last_state.contiguous()  # (batch, d_inner, d_state)
+        return mixed
 
     def selection(self, hidden: Float[Tensor, "... d_inner"]) -> tuple[Tensor, Tensor, Tensor]:
         """What makes the scan selective: delta (..., d_inner) before its bias and softplus, B and C (..., d_state)."""

@@ -1,6 +1,6 @@
 """Attention behind a short causal convolution: each token knows its predecessors before it looks or is looked at.
 
-    u_t = x_t + sum_{j=1..k} w_j * x_{t-j},    y = attention(u)
+    u_t = x_t + sum_{j=1..width-1} w_j * x_{t-j},    y = attention(u)
 
 Copying what follows an earlier occurrence takes two layers of plain attention (one to give every token its
 predecessor, one to look for it) and one layer of this. With it no positions need be encoded at all. The convolution is
@@ -8,7 +8,7 @@ the one of H3 (Fu et al., arXiv 2212.14052) and of Mamba, in front of attention 
 2109.08668), with the current token's weight fixed at one.
 
 The weights start at random, not at zero: a query can then tell "b three tokens back" from "b two tokens back" at
-once. From zero, a small model needs several times the steps before it copies from the right place (notebook 14).
+once. From zero, a small model needs several times the steps before it copies from the right place.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from lib.nn.layers.attention import Attention, KVCache
+from lib.nn.layers.attention import Attention
+from lib.nn.layers.caches import KVCache
 
 
 class ShortConv(nn.Module):
@@ -35,15 +36,21 @@ class ShortConv(nn.Module):
             raise ValueError(f"width must be at least 2, the current token and one before it, got {width}")
         self.width, self.weight = width, nn.Parameter(std * torch.randn(width - 1, dim))
 
-    def forward(self, x: Float[Tensor, "batch length dim"], past: Tensor | None = None) -> Tensor:
-        """`past` holds the width - 1 inputs before x, (batch, width - 1, dim); zeros when None."""
+    def forward(
+        self, x: Float[Tensor, "batch length dim"], past: Float[Tensor, "batch before dim"] | None = None
+    ) -> Float[Tensor, "batch length dim"]:
+        """`past` holds the width - 1 inputs before x; zeros when None."""
         if past is None:
-            past = x.new_zeros(x.shape[0], self.width - 1, x.shape[2])
-        seen, length = torch.cat((past, x), dim=1), x.shape[1]
+            past = self.no_past(x)
+        seen, length = torch.cat((past, x), dim=1), x.shape[1]  # (batch, width - 1 + length, dim)
         for back, weight in enumerate(self.weight, start=1):
             begin = self.width - 1 - back
             x = torch.addcmul(x, seen[:, begin : begin + length], weight)
         return x
+
+    def no_past(self, x: Float[Tensor, "batch length dim"]) -> Float[Tensor, "batch before dim"]:
+        """What came before the first token: zeros."""
+        return x.new_zeros(x.shape[0], self.width - 1, x.shape[2])
 
 
 @dataclass
@@ -51,7 +58,7 @@ class ConvKVState:
     """What the layer remembers: the attention's cache and the last inputs of the convolution."""
 
     cache: KVCache = field(default_factory=KVCache)
-    past: Tensor | None = None
+    past: Float[Tensor, "batch before dim"] | None = None
 
     @property
     def nbytes(self) -> int:
@@ -61,13 +68,25 @@ class ConvKVState:
 class ConvolvedAttention(nn.Module):
     """`Attention` on the output of a `ShortConv`; takes the attention's arguments and `width`."""
 
-    def __init__(self, dim: int, num_heads: int, num_kv_heads: int | None = None, *, width: int = 4, **options: object):
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        num_kv_heads: int | None = None,
+        head_dim: int | None = None,
+        rope_theta: float | None = None,
+        *,
+        width: int = 4,
+    ):
         super().__init__()
         self.conv = ShortConv(dim, width)
-        self.attention = Attention(dim, num_heads, num_kv_heads, **options)
+        self.attention = Attention(dim, num_heads, num_kv_heads, head_dim, rope_theta)
 
     def new_state(self) -> ConvKVState:
         return ConvKVState()
+
+    def residual_weights(self) -> list[Tensor]:
+        return self.attention.residual_weights()
 
     def forward(
         self,
@@ -82,6 +101,6 @@ class ConvolvedAttention(nn.Module):
         mixed = self.conv(x, None if state is None else state.past)
         if state is None:
             return self.attention(mixed, None, mask, positions)
-        before = x.new_zeros(x.shape[0], self.conv.width - 1, x.shape[2]) if state.past is None else state.past
-        state.past = torch.cat((before, x), dim=1)[:, x.shape[1] :]
+        before = self.conv.no_past(x) if state.past is None else state.past
+        state.past = torch.cat((before, x), dim=1)[:, x.shape[1] :]  # (batch, width - 1, dim)
         return self.attention(mixed, state.cache, mask, positions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -34,7 +35,7 @@ class VQVAE(nn.Module):
         return cls(ReleasedEncoder(32, ch), ReleasedDecoder(32, ch), quantizer)
 
     @classmethod
-    def from_checkpoint(cls, path: str | Path, **shape) -> VQVAE:
+    def from_checkpoint(cls, path: str | Path, **shape: Any) -> VQVAE:
         """`released` with the weights of vae_ch160v4096z32.pth, read without pickle's code.
 
         Raises FileNotFoundError when there is no such file and ValueError when its weights do not fit.

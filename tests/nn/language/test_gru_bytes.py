@@ -8,7 +8,7 @@ import torch
 
 from lib.data import EqualInfo
 from lib.data.coding.equal_info import decode_windows, encode_windows
-from lib.nn import GRUByteLM
+from lib.nn import ExactByteLM, GRUByteLM
 from lib.nn.language.gru_bytes import _Recurrence
 
 ALPHABET = b" etaoinshrdlu\n."
@@ -71,7 +71,7 @@ def test_a_state_goes_on_where_a_sequence_stopped():
 
 def test_it_learns_and_the_integer_twin_predicts_the_same():
     assert LOSS < 1.0  # ln 15 = 2.7 before training
-    exact, state = MODEL.exact(), MODEL.exact().start(1)
+    exact, state = ExactByteLM(MODEL), ExactByteLM(MODEL).start(1)
     tokens = [MODEL.bos, *(ALPHABET.index(byte) for byte in b"the hill is late")]
     with torch.no_grad():
         expected = MODEL(torch.tensor([tokens])).softmax(-1)[0].numpy()
@@ -83,7 +83,7 @@ def test_it_learns_and_the_integer_twin_predicts_the_same():
 
 
 def test_tables_are_the_same_for_every_batch_and_thread_count():
-    exact, draw = MODEL.exact(), np.random.default_rng(0)
+    exact, draw = ExactByteLM(MODEL), np.random.default_rng(0)
     symbols = draw.integers(-1, len(ALPHABET), size=(40, 300))
     resets = draw.random((40, 300)) < 0.1
     threads = torch.get_num_threads()
@@ -109,7 +109,7 @@ def test_a_coarser_product_or_autocast_changes_nothing():
     with torch.no_grad():
         model.state_proj.weight.mul_(4)
         model.lm_head.weight.mul_(10)
-    exact, rng = model.exact(), np.random.default_rng(0)
+    exact, rng = ExactByteLM(model), np.random.default_rng(0)
     symbols, keep, tables = rng.integers(0, 90, (12, 1024)), np.zeros(1024, dtype=bool), {}
     before = torch.get_float32_matmul_precision()
     for precision in ("highest", "medium"):
@@ -128,7 +128,7 @@ def test_a_coarser_product_or_autocast_changes_nothing():
 
 def test_sums_are_exact_in_any_precision():
     """The same steps in float64, where rounding is 2^29 times finer, give the same integers."""
-    exact, wide = MODEL.exact(), MODEL.exact()
+    exact, wide = ExactByteLM(MODEL), ExactByteLM(MODEL)
     for name in ("_inputs", "_state_weight", "_head", "_head_bias", "_start"):
         setattr(wide, name, getattr(wide, name).double())
     draw = np.random.default_rng(1)
@@ -142,7 +142,7 @@ def test_sums_are_exact_in_any_precision():
 
 
 def test_encoded_in_one_batch_and_decoded_in_another():
-    exact = MODEL.exact()
+    exact = ExactByteLM(MODEL)
     together = encode_windows(exact, TEXTS * 20, 16)
     for text, windows in zip(TEXTS, together, strict=False):
         assert b"".join(decode_windows(exact, windows.digits, 16)) == text
@@ -155,10 +155,10 @@ def test_weights_too_large_for_exact_sums_are_refused():
     with torch.no_grad():
         model.state_proj.weight.fill_(40.0)
     with pytest.raises(ValueError, match=r"^weights must keep every sum below 2\^24 for exact arithmetic, got \d+$"):
-        model.exact()
+        ExactByteLM(model)
     with torch.no_grad():
         model.state_proj.weight.fill_(float("nan"))
     with pytest.raises(ValueError, match=r"^weights must keep every sum below 2\^24"):
-        model.exact()
+        ExactByteLM(model)
     with pytest.raises(ValueError, match=r"^alphabet must be different bytes, at least one, got b'aa'$"):
         GRUByteLM(b"aa")

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lib.nn import JambaConfig, JambaLM, MambaMixer, count_parameters, jamba_cache_bytes, kv_cache_bytes
+from lib.nn import JambaConfig, JambaLM, MambaMixer, cache_bytes, count_parameters, kv_cache_bytes
 from lib.nn.language.accounting import GIB, recurrent_state_bytes
 
 SMALL = {
@@ -29,7 +29,7 @@ def test_released_model_has_51_570_323_328_parameters_and_12_1_billion_active():
 
 def test_table_1_kv_caches_at_256k():
     tokens = 256 * 1024
-    assert jamba_cache_bytes(JambaConfig(), tokens) == 4 * GIB
+    assert cache_bytes(JambaConfig(), tokens) == 4 * GIB
     assert kv_cache_bytes(32, 8, 128, tokens) == 32 * GIB  # Mistral 7B and Mixtral 8x7B
     assert kv_cache_bytes(32, 32, 128, tokens) == 128 * GIB  # Llama-2 6.7B
     assert kv_cache_bytes(9, 8, 128, tokens) == 9 * GIB  # Jamba-1.5-Large
@@ -58,7 +58,7 @@ def test_cache_bytes_equal_the_bytes_really_held():
         with torch.no_grad():
             model(torch.zeros(1, length, dtype=torch.long), states)
         held = [state.nbytes for state in states]
-        assert held[2] == jamba_cache_bytes(config, length, bytes_per_value=4)
+        assert held[2] == cache_bytes(config, length, bytes_per_value=4)
         assert sum(held) - held[2] == recurrent_state_bytes(config, bytes_per_value=4)
 
 

@@ -57,7 +57,7 @@ def oracle(layer, x, selected, gate):
     """The dense form: every token computed, keys of the others masked out, the selected rows alone updated."""
     inner = layer.block
     normed = inner.input_layernorm(x)
-    queries, keys, values = inner.mixer._project(normed, None, 0)
+    queries, keys, values = inner.mixer.project(normed)
     scores = queries @ keys.transpose(-1, -2) * inner.mixer.head_dim**-0.5
     length = x.shape[1]
     visible = torch.ones(length, length, dtype=torch.bool).tril() & selected[:, None, None, :]
