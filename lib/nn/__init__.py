@@ -1,7 +1,8 @@
 """Layers and small models, built from torch, `kernels` and the plain types of `lib.data`."""
 
+from lib.nn.adapters.edits import edit_positions
+from lib.nn.adapters.families import decoder_blocks
 from lib.nn.adapters.interventions import (
-    EMBEDDING,
     INTERVENTIONS,
     RED,
     ActivationAddition,
@@ -12,13 +13,9 @@ from lib.nn.adapters.interventions import (
     LoReFT,
     NoReFT,
     OrthogonalDiReFT,
-    ReFT,
-    ReFTConfig,
-    decoder_blocks,
-    edit_positions,
-    intervention_parameters,
 )
 from lib.nn.adapters.lora import LoRALinear, add_lora, merge_lora
+from lib.nn.adapters.reft import EMBEDDING, ReFT, ReFTConfig, intervention_parameters
 from lib.nn.language.accounting import (
     ParameterCount,
     attention_flops,

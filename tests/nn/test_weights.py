@@ -38,7 +38,7 @@ class Harmful:
 def test_no_code_of_a_file_runs(tmp_path):
     trace = tmp_path / "trace"
     torch.save({"weight": Harmful(trace)}, tmp_path / "harmful.pth")
-    (tmp_path / "plain.pth").write_bytes(pickle.dumps({"weight": Harmful(trace)}))
+    (tmp_path / "plain.pth").write_bytes(pickle.dumps({"weight": Harmful(trace)}, protocol=2))
     for name in ("harmful.pth", "plain.pth"):
         with pytest.raises(ValueError, match=rf"^'{name}' is no PyTorch file of plain tensors: "):
             read_weights(tmp_path / name)

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from lib.nn.layers.attention import KVCache
+from lib.nn.layers.caches import KVCache
 
 
 @dataclass(frozen=True)

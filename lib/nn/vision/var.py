@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from lib.nn.layers.attention import KVCache
+from lib.nn.layers.caches import KVCache
 from lib.nn.vision.conditional_blocks import (
     AdaptiveNorm,
     Blocks,

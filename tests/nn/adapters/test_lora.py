@@ -122,3 +122,13 @@ def test_without_alpha_the_scale_is_one():
     nn.init.normal_(layer.lora_B)
     x = torch.randn(3, 8)
     torch.testing.assert_close(layer(x), layer.base(x) + x @ layer.lora_A.t() @ layer.lora_B.t(), atol=1e-5, rtol=0)
+
+
+def test_a_copy_after_a_pass_is_a_copy():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(6, 5), nn.Linear(5, 4))
+    add_lora(net, ["0", "1"], 2, dora=True)
+    x = torch.randn(3, 6)
+    net(x).sum().backward()
+    twin = copy.deepcopy(net)
+    assert torch.equal(twin(x), net(x)) and twin[0].lora_A is not net[0].lora_A
