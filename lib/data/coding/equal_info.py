@@ -26,6 +26,7 @@ from jaxtyping import Int
 
 from lib.data.coding.arithmetic_coder import PRECISION, TOTAL, shortest_codes
 from lib.data.coding.byte_models import ByteModel, symbols_of
+from lib.data.randomness import generator
 
 MODES = ("greedy", "delay", "pad")
 _FRAME, _LIMB = 48, 16
@@ -122,7 +123,7 @@ class _Encoding:
 
     def __init__(self, model, texts, window, mode, longest, reset_every, padding, seed):
         self.model, self.window, self.mode, self.longest = model, window, mode, longest
-        self.reset_every, self.random = reset_every, np.random.default_rng(seed) if padding == "random" else None
+        self.reset_every, self.random = reset_every, generator(seed) if padding == "random" else None
         self.start = start_table(model, window)
         self.escape = len(model.alphabet)
         self.digits = -(-window // _LIMB)

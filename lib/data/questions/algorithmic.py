@@ -18,6 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lib.data.randomness import bounded, check_split, generator, split_of_hash
+
 PEOPLE = (
     "Aino Bela Chidi Dora Emil Freya Goran Hana Ivo Jaya Kofi Lena Milo Nadia Oskar Petra Quinn Rosa Sami Tove Uma "
     "Viktor Wanda Yusuf Zora Anton Bruna Cyril Delia Edda Faris Gilda Henk Ines Jonas Kaia Lorenz Mira Nils Olga Pavel "
@@ -546,14 +548,13 @@ def questions(
     """
     if family not in FAMILIES:
         raise ValueError(f"family must be one of {', '.join(FAMILIES)}, got {family!r}")
-    wanted = {"train": range(8), "dev": range(8, 9), "test": range(9, 10)}.get(split)
-    if wanted is None:
-        raise ValueError(f"split must be train, dev or test, got {split!r}")
-    kind, found = FAMILIES[family], {}
-    rng = np.random.default_rng([seed, zlib.crc32(family.encode()), longer])
-    sizes = sizes or (kind.longer if longer else kind.sizes)
-    while len(found) < count:
+    check_split(split)
+    kind = FAMILIES[family]
+    sizes = tuple(sizes or (kind.longer if longer else kind.sizes))
+    rng = generator(seed, zlib.crc32(family.encode()), longer)
+
+    def draw() -> tuple[int, Question] | None:
         question = kind.ask(rng, int(sizes[rng.integers(len(sizes))]))
-        if question.key % 10 in wanted:
-            found.setdefault(question.key, question)
-    return list(found.values())
+        return (question.key, question) if split_of_hash(question.key) == split else None
+
+    return bounded(count, draw, f"{family} has too few different questions of sizes {sizes} in {split}")

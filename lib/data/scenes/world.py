@@ -13,12 +13,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from lib.data.randomness import SPLITS as SPLITS_OF_ALL
+from lib.data.randomness import check_split, generator
+
 SHAPES = ("disk", "square", "triangle", "plus")
 COLOURS = ("red", "green", "blue", "yellow")
 _HUES = np.array([0.0, 1 / 3, 2 / 3, 1 / 6])
 SIZES = ("small", "large")
 RELATIONS = ("left of", "right of", "above", "below")
-SPLITS = {"train": 0, "validation": 1, "test": 2, "reference": 3, "floor": 4}
+SPLITS = (*SPLITS_OF_ALL, "reference", "floor")
 """Parts of the world that share no picture: the last two serve as real pictures when samples are judged."""
 
 
@@ -157,8 +160,7 @@ class SceneWorld:
         Without labels, classes are balanced: picture i has class i modulo their number, in a shuffled order for each
         round. Raises ValueError for an unknown split or a count below 1.
         """
-        if split not in SPLITS:
-            raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+        check_split(split, SPLITS)
         if count < 1 or start < 0:
             raise ValueError(f"count must be at least 1 and start at least 0, got {count} and {start}")
         first, last = start // _BLOCK, (start + count - 1) // _BLOCK
@@ -179,7 +181,7 @@ class SceneWorld:
         return scenes
 
     def _block(self, split: str, number: int) -> Scenes:
-        rng = np.random.default_rng([self.seed, SPLITS[split], number])
+        rng = generator(self.seed, SPLITS.index(split), number)
         least, most = self.objects
         rows, full = (_BLOCK, most), len(SHAPES) * len(COLOURS)
         there = np.arange(most) < rng.integers(least, most + 1, (_BLOCK, 1))

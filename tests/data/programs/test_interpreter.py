@@ -207,14 +207,14 @@ def test_the_families_programs_answer_their_questions(family):
 
 def test_register_programs_are_many_and_split():
     train = {render(p) for p in register_programs(2000, seed=0, split="train")}
-    held = {render(p) for p in register_programs(200, seed=0, split="held out")}
+    held = {render(p) for p in register_programs(200, seed=0, split="test")}
     other = {render(p) for p in register_programs(200, seed=1, split="train")}
     assert len(train) == 2000 and len(held) == 200 and not held & train and not held & other
 
 
 def test_a_counterfactual_changes_one_thing_that_can_matter():
     rng, moved = np.random.default_rng(1), 0
-    for program in register_programs(100, seed=0, split="held out"):
+    for program in register_programs(100, seed=0, split="test"):
         changed = counterfactual(program, rng)
         before, after = render(program).split("\n"), render(changed).split("\n")
         assert sum(a != b for a, b in zip(before, after, strict=True)) in (1, 2)

@@ -23,8 +23,14 @@ def test_the_solver_agrees_with_the_generator(family):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_splits_share_no_question(family):
-    drawn = {split: {q.key for q in questions(family, 100, seed=0, split=split)} for split in ("train", "dev", "test")}
-    assert not drawn["train"] & drawn["test"] and not drawn["train"] & drawn["dev"] and not drawn["dev"] & drawn["test"]
+    drawn = {
+        split: {q.key for q in questions(family, 100, seed=0, split=split)} for split in ("train", "validation", "test")
+    }
+    assert (
+        not drawn["train"] & drawn["test"]
+        and not drawn["train"] & drawn["validation"]
+        and not drawn["validation"] & drawn["test"]
+    )
 
 
 def test_sizes_can_be_asked_for():
@@ -34,7 +40,7 @@ def test_sizes_can_be_asked_for():
 
 def test_questions_are_the_same_in_every_process():
     code = "from lib.data.questions.algorithmic import FAMILIES, questions\n"
-    code += "print(sum(q.key for f in FAMILIES for q in questions(f, 5, seed=2, split='dev')))"
+    code += "print(sum(q.key for f in FAMILIES for q in questions(f, 5, seed=2, split='validation')))"
     runs = {
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         for _ in range(2)
@@ -106,7 +112,7 @@ def test_the_last_marker_counts(text, answer):
 def test_unknown_names_are_said():
     with pytest.raises(ValueError, match="family must be one of web_of_lies"):
         questions("riddles", 1, seed=0, split="train")
-    with pytest.raises(ValueError, match="split must be train, dev or test"):
+    with pytest.raises(ValueError, match="split must be one of train, validation, test"):
         questions("dyck", 1, seed=0, split="all")
 
 
