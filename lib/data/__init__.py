@@ -13,11 +13,7 @@ from lib.data.programs.tasks import (
     register_programs,
 )
 from lib.data.programs.writing import render as render_pseudocode
-from lib.data.questions.algorithmic import (
-    Question,
-    final_answer,
-    questions,
-)
+from lib.data.questions import Question, final_answer, questions
 from lib.data.randomness import ROLES, SPLITS, by_step, generator, split_of_hash, stream
 from lib.data.scenes.world import COLOURS, SHAPES, Scenes, SceneWorld, Variety
 from lib.data.sequences.format_following import FormatBatch, FormatTask

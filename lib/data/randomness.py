@@ -75,16 +75,21 @@ def split_of_hash(number: int, *, validation: bool = True) -> str:
 def bounded(count: int, draw: Callable[[], tuple[Hashable, Item] | None], what: str) -> list[Item]:
     """`count` different items in the order found; `draw` gives (key, item), or None for one that is not wanted.
 
-    Raises ValueError for a count below 1, and after 50 draws for each item (1,000 at least) with a sentence of `what`
-    there are too few, such as "dyck has too few different questions".
+    Raises ValueError for a count below 1, and with a sentence of `what` there are too few, such as "dyck has too few
+    different questions", after 50 draws for each item (1,000 at least) or, to end sooner where hardly any are left,
+    after 1,000 and 50 for each item found without a new one.
     """
     if count < 1:
         raise ValueError(f"count must be at least 1, got {count}")
     found: dict[Hashable, Item] = {}
+    fruitless = 0
     for _ in range(max(FEWEST_DRAWS, DRAWS_PER_ITEM * count)):
-        drawn = draw()
+        drawn, before = draw(), len(found)
         if drawn is not None:
             found.setdefault(*drawn)
         if len(found) == count:
             return list(found.values())
+        fruitless = 0 if len(found) > before else fruitless + 1
+        if fruitless > FEWEST_DRAWS + DRAWS_PER_ITEM * len(found):
+            break
     raise ValueError(f"{what} for count {count} (found {len(found)})")

@@ -26,7 +26,7 @@ from lib.data.programs.syntax import (
     parse,
 )
 from lib.data.programs.writing import render
-from lib.data.questions.algorithmic import Question
+from lib.data.questions.base import Question
 from lib.data.randomness import bounded, check_split, generator, split_of_hash
 
 PSEUDOCODE = {

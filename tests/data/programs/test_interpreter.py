@@ -19,7 +19,7 @@ from lib.data.programs.tasks import (
     register_programs,
 )
 from lib.data.programs.writing import nameless, plan, render, to_python
-from lib.data.questions.algorithmic import FAMILIES, questions
+from lib.data.questions import FAMILIES, questions
 from lib.evaluation.sandbox.subset import evaluate_subset
 
 COUNT = """
@@ -238,3 +238,10 @@ def test_families_without_a_program_say_so():
     assert set(PSEUDOCODE) < set(FAMILIES)
     with pytest.raises(ValueError, match="family must be one of web_of_lies"):
         program_of("shapes")
+
+
+def test_more_programs_than_there_are_end_in_a_sentence():
+    with pytest.raises(ValueError, match=r"^register_programs has too few different programs with \{.*\} in test"):
+        register_programs(1000, seed=0, split="test", modulus=1, tests=("<",), minus=False)
+    with pytest.raises(ValueError, match=r"^split must be one of train, test, got 'validation'$"):
+        register_programs(2, seed=0, split="validation")

@@ -135,3 +135,13 @@ def test_names_and_bad_input():
         Skills().explicit("validation", 0)
     with pytest.raises(ValueError, match=r"^token must be in 0..45, got 46$"):
         skill_name(46)
+
+
+def test_lengths_whose_inputs_are_all_of_other_splits_end_in_a_sentence():
+    inputs = {split: 0 for split in ("train", "validation", "test")}
+    for split in inputs:
+        try:
+            inputs[split] = len(Skills(lengths=(1, 1)).explicit(split, 3))
+        except ValueError as error:
+            assert str(error) == f"Skills has too few inputs of lengths (1, 1) in {split} for count 3 (found 0)"
+    assert inputs["train"] == 3 and 0 in inputs.values()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import collections
 import itertools
+import re
 import subprocess
 import sys
 
 import pytest
 
-from lib.data.questions.algorithmic import FAMILIES, Question, final_answer, questions
+from lib.data.questions import FAMILIES, questions
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -39,7 +40,7 @@ def test_sizes_can_be_asked_for():
 
 
 def test_questions_are_the_same_in_every_process():
-    code = "from lib.data.questions.algorithmic import FAMILIES, questions\n"
+    code = "from lib.data.questions import FAMILIES, questions\n"
     code += "print(sum(q.key for f in FAMILIES for q in questions(f, 5, seed=2, split='validation')))"
     runs = {
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -75,38 +76,11 @@ def test_swaps_never_repeat_a_pair_at_once():
 
 
 def test_the_pen_never_jumps():
-    import re
-
     for question in questions("shapes", 200, seed=6, split="train"):
         points = re.findall(r"([ML]) (-?[\d.]+,-?[\d.]+)", question.text)
         for (_, before), (kind, here) in itertools.pairwise(points):
             if kind == "M" and " A " not in question.text:
                 assert here == before
-
-
-LETTERED = Question("x", "?", ("Yes", "No"), "No", (), 0)
-
-
-@pytest.mark.parametrize(
-    ("given", "right"),
-    [
-        ("No", True), ("(B)", True), ("B", True), ("(B) No", True), (" No ", True), ("Yes", False), ("(A)", False),
-        ("Note", False), ("Nothing", False), ("(A) No", False), ("", False), ("B)", True), ("No No", False),
-    ],
-)  # fmt: skip
-def test_options_count_with_and_without_their_letter(given, right):
-    assert LETTERED.is_right(given) is right
-
-
-@pytest.mark.parametrize(
-    ("text", "answer"),
-    [
-        ("so it is.\nFinal answer: No", "No"), ("Final answer: Yes\nFinal answer: (B) No.", "(B) No"),
-        ("Final answer:", ""), ("no marker", ""), ("Final answer: ) ]\nmore", ") ]"), ("", ""),
-    ],
-)  # fmt: skip
-def test_the_last_marker_counts(text, answer):
-    assert final_answer(text) == answer
 
 
 def test_unknown_names_are_said():
@@ -116,8 +90,31 @@ def test_unknown_names_are_said():
         questions("dyck", 1, seed=0, split="all")
 
 
-def test_prompts_show_all_options():
-    question = questions("coloured_objects", 1, seed=0, split="train")[0]
-    shown = question.prompt.split("\n")
-    assert shown[1] == "Options:" and [line[4:] for line in shown[2:]] == list(question.options)
-    assert shown[2].startswith("(A) ") and question.prompt != question.text
+@pytest.mark.parametrize(
+    ("family", "count", "size"), [("dyck", 3000, 4), ("web_of_lies", 200, 1), ("navigate", 100, 1)]
+)
+def test_more_questions_than_there_are_end_in_a_sentence(family, count, size):
+    says = rf"^{family} has too few different questions of sizes \({size},\) in test for count {count} \(found \d+\)$"
+    with pytest.raises(ValueError, match=says):
+        questions(family, count, seed=0, split="test", sizes=(size,))
+
+
+@pytest.mark.parametrize(
+    ("family", "sizes", "allowed"),
+    [
+        ("temporal", (2,), "3..8"), ("shuffled_objects", (9,), "3..7"), ("shuffled_objects", (3, 2), "3..7"),
+        ("web_of_lies", (51,), "1..50"), ("coloured_objects", (7,), "2..6"), ("dyck", (), "4..64"),
+        ("shapes", (3,), "0..0"),
+    ],
+)  # fmt: skip
+def test_sizes_that_a_family_cannot_have_are_named(family, sizes, allowed):
+    says = f"sizes must be in {allowed} for {family}, got {sizes}"
+    with pytest.raises(ValueError, match=f"^{re.escape(says)}$"):
+        questions(family, 3, seed=0, split="test", sizes=sizes)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_smallest_and_the_largest_allowed_size_can_be_had(family):
+    for size in {FAMILIES[family].allowed[0], FAMILIES[family].allowed[-1]}:
+        for question in questions(family, 3, seed=1, split="train", sizes=(size,)):
+            assert FAMILIES[family].solve(question.text, question.options) == question.answer
