@@ -15,7 +15,9 @@ from lib.data.programs.tasks import (
 from lib.data.programs.writing import render as render_pseudocode
 from lib.data.questions import Question, final_answer, questions
 from lib.data.randomness import ROLES, SPLITS, by_step, generator, split_of_hash, stream
-from lib.data.scenes.world import COLOURS, SHAPES, Scenes, SceneWorld, Variety
+from lib.data.scenes.captions import COLOURS, SHAPES
+from lib.data.scenes.scenes import Scenes
+from lib.data.scenes.world import SceneWorld, Variety
 from lib.data.sequences.format_following import FormatBatch, FormatTask
 from lib.data.sequences.layout import VOCAB_SIZE, decode, token_name
 from lib.data.sequences.mixed_difficulty import CATEGORIES, DifficultyBatch, MixedDifficulty

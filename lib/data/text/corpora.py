@@ -14,6 +14,7 @@ import platform
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from lib.data.randomness import SPLITS, check_split, split_of_hash
@@ -41,15 +42,15 @@ class Corpus:
     sha256: str
     pieces: dict[str, tuple[str, ...]]
 
-    @property
+    @cached_property
     def train(self) -> str:
         return self.text("train")
 
-    @property
+    @cached_property
     def validation(self) -> str:
         return self.text("validation")
 
-    @property
+    @cached_property
     def test(self) -> str:
         return self.text("test")
 
@@ -58,7 +59,7 @@ class Corpus:
         return SEPARATOR.join(self.pieces[check_split(split)])
 
     def __str__(self) -> str:
-        sizes = ", ".join(f"{split} {len(self.text(split).encode()):,} bytes" for split in SPLITS)
+        sizes = ", ".join(f"{split} {len(getattr(self, split).encode()):,} bytes" for split in SPLITS)
         return f"{self.name} (Python {self.python_version}, {self.sha256[:12]}): {sizes}"
 
 
