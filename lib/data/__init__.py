@@ -5,13 +5,13 @@ from lib.data.coding.byte_models import ByteModel, MarkovModel, common_bytes
 from lib.data.coding.compressors import BPE, ArithmeticCode, Bytes, EqualInfo, GZip, TextCompressor
 from lib.data.coding.equal_info import Windows, decode_windows, encode_windows
 from lib.data.programs.interpreter import run as run_pseudocode
-from lib.data.programs.syntax import Program, PseudocodeError
-from lib.data.programs.syntax import parse as parse_pseudocode
+from lib.data.programs.reader import parse as parse_pseudocode
 from lib.data.programs.tasks import (
     counterfactual,
     program_of,
     register_programs,
 )
+from lib.data.programs.tree import Program, PseudocodeError
 from lib.data.programs.writing import render as render_pseudocode
 from lib.data.questions import Question, final_answer, questions
 from lib.data.randomness import ROLES, SPLITS, by_step, generator, split_of_hash, stream

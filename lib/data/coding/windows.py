@@ -67,7 +67,10 @@ def check_window(
     if mode == "delay" and window > FRAME:
         raise ValueError(f"window must be at most {FRAME} bits with mode 'delay', got {window}")
     if mode != "greedy" and (reset_every != 1 or padding != "zero"):
-        raise ValueError("mode must be 'greedy' where the model is not reset with every window or padding is random")
+        raise ValueError(
+            f"mode must be 'greedy' where reset_every is not 1 or padding is random, got {mode!r} with {reset_every} "
+            f"and {padding!r}"
+        )
     if padding not in ("zero", "random") or longest < 1 or reset_every < 0:
         raise ValueError(
             "padding must be 'zero' or 'random', longest at least 1 and reset_every at least 0, "

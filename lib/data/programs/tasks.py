@@ -12,7 +12,8 @@ from functools import cache
 import numpy as np
 
 from lib.data.programs.interpreter import run
-from lib.data.programs.syntax import (
+from lib.data.programs.reader import parse
+from lib.data.programs.tree import (
     Assign,
     Comment,
     Constant,
@@ -23,7 +24,6 @@ from lib.data.programs.syntax import (
     Print,
     Program,
     Return,
-    parse,
 )
 from lib.data.programs.writing import render
 from lib.data.questions.base import Question

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lib.data.programs.interpreter import run
-from lib.data.programs.syntax import PseudocodeError, parse, walk
+from lib.data.programs.reader import parse
 from lib.data.programs.tasks import (
     PSEUDOCODE,
     counterfactual,
@@ -18,6 +18,7 @@ from lib.data.programs.tasks import (
     register_program,
     register_programs,
 )
+from lib.data.programs.tree import PseudocodeError, walk
 from lib.data.programs.writing import nameless, plan, render, to_python
 from lib.data.questions import FAMILIES, questions
 from lib.evaluation.sandbox.subset import evaluate_subset
