@@ -1,40 +1,43 @@
 """Generators, corpora and tokenizers: numpy and plain Python, no torch."""
 
+from lib.data.batches import IGNORE, SequenceBatch, drawn_rows, shift_left, shuffled_rows, windows
 from lib.data.coding.byte_models import ByteModel, MarkovModel, common_bytes
 from lib.data.coding.compressors import BPE, ArithmeticCode, Bytes, EqualInfo, GZip, TextCompressor
 from lib.data.coding.equal_info import Windows, decode_windows, encode_windows
 from lib.data.programs.interpreter import run as run_pseudocode
-from lib.data.programs.syntax import Program, PseudocodeError
-from lib.data.programs.syntax import parse as parse_pseudocode
+from lib.data.programs.reader import parse as parse_pseudocode
 from lib.data.programs.tasks import (
     counterfactual,
     program_of,
     register_programs,
 )
+from lib.data.programs.tree import Program, PseudocodeError
 from lib.data.programs.writing import render as render_pseudocode
-from lib.data.questions.algorithmic import (
-    Question,
-    final_answer,
-    questions,
-)
-from lib.data.scenes.world import COLOURS, SHAPES, Scenes, SceneWorld, Variety
+from lib.data.questions import Question, final_answer, questions
+from lib.data.randomness import ROLES, SPLITS, by_step, generator, split_of_hash, stream
+from lib.data.scenes.captions import COLOURS, SHAPES
+from lib.data.scenes.scenes import Scenes
+from lib.data.scenes.world import SceneWorld, Variety
 from lib.data.sequences.format_following import FormatBatch, FormatTask
+from lib.data.sequences.layout import VOCAB_SIZE, decode, token_name
 from lib.data.sequences.mixed_difficulty import CATEGORIES, DifficultyBatch, MixedDifficulty
-from lib.data.sequences.mixture import TASKS, Mixture, MixtureBatch, stream
+from lib.data.sequences.mixture import TASKS, Mixture, MixtureBatch
 from lib.data.sequences.recall import RecallBatch, RecallTask
 from lib.data.sequences.skills import SkillBatch, Skills
 from lib.data.sequences.topic_text import TopicBatch, TopicText
 from lib.data.text.corpora import Corpus, build_corpus, load_corpus
 from lib.data.text.grammar import GrammarText
 from lib.data.text.tokenizers import BPETokenizer, ByteTokenizer, Tokenizer
-from lib.data.vocabulary import IGNORE, VOCAB_SIZE, SequenceBatch, decode, token_name
+from lib.data.vocabulary import Vocabulary
 
 __all__ = [
     "BPE",
     "CATEGORIES",
     "COLOURS",
     "IGNORE",
+    "ROLES",
     "SHAPES",
+    "SPLITS",
     "TASKS",
     "VOCAB_SIZE",
     "ArithmeticCode",
@@ -68,14 +71,18 @@ __all__ = [
     "TopicBatch",
     "TopicText",
     "Variety",
+    "Vocabulary",
     "Windows",
     "build_corpus",
+    "by_step",
     "common_bytes",
     "counterfactual",
     "decode",
     "decode_windows",
+    "drawn_rows",
     "encode_windows",
     "final_answer",
+    "generator",
     "load_corpus",
     "parse_pseudocode",
     "program_of",
@@ -83,6 +90,10 @@ __all__ = [
     "register_programs",
     "render_pseudocode",
     "run_pseudocode",
+    "shift_left",
+    "shuffled_rows",
+    "split_of_hash",
     "stream",
     "token_name",
+    "windows",
 ]

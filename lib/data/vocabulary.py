@@ -1,94 +1,65 @@
-"""The 256 tokens shared by the generated tasks, and what every batch of them carries."""
+"""A closed vocabulary: every word has one number, and what is not in it is an error with a sentence."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-
-VOCAB_SIZE = 256
-SPECIALS = ("PAD", "BOS", "SEP", "QUERY", "COLON", "NL")
-PAD, BOS, SEP, QUERY, COLON, NL = range(len(SPECIALS))
-KEYS = range(6, 86)
-VALUES = range(86, 166)
-TEXT = range(166, VOCAB_SIZE)
-IGNORE = -100
-"""Target at a position without loss: the default `ignore_index` of PyTorch's cross-entropy."""
-
-_SPECIAL_NAMES = ("_", "<bos>", "|", "?", ":", "/")
+from jaxtyping import Int
 
 
-def token_name(token: int) -> str:
-    """`k3` for a key, `v3` for a value or label, `w3` for a text token, a sign for a special one."""
-    if not 0 <= token < VOCAB_SIZE:
-        raise ValueError(f"token must be in 0..{VOCAB_SIZE - 1}, got {token}")
-    if token < len(SPECIALS):
-        return _SPECIAL_NAMES[token]
-    for letter, tokens in (("k", KEYS), ("v", VALUES), ("w", TEXT)):
-        if token in tokens:
-            return f"{letter}{token - tokens.start}"
-    raise AssertionError("the layout covers every token")
+class Vocabulary:
+    """Words without blanks, numbered in the order given; `first` (pad, eos ...) come before and are not repeated.
 
+        Vocabulary(sorted(words), first=("pad", "eos")).encode("eos pad") -> [1, 0]
 
-def decode(tokens, names: Mapping[int, str] | None = None) -> str:
-    """One sequence as a line that can be read; `names` (a task's `names`) takes precedence over `token_name`."""
-    names = names or {}
-    sequence = np.asarray(tokens)
-    if sequence.ndim != 1:
-        raise ValueError(f"tokens must be one sequence (1 dimension), got shape {sequence.shape}")
-    return " ".join(names.get(int(token)) or token_name(int(token)) for token in sequence)
-
-
-@dataclass(frozen=True)
-class SequenceBatch:
-    """`tokens` and `targets`, both (batch, length) int64.
-
-    `targets[:, t]` is the token to be predicted at position t, that is from tokens 0..t: it is already shifted,
-    so logits at t are scored against it as they are. -100 where there is no loss.
+    `such_as` are examples for the sentence that says what a text may hold (the first words when None).
+    Raises ValueError for no words, a word twice, or one that is empty or holds a blank.
     """
 
-    tokens: np.ndarray
-    targets: np.ndarray
+    def __init__(self, words: Iterable[str], *, first: Sequence[str] = (), such_as: str | None = None):
+        self.names: tuple[str, ...] = (*first, *(word for word in words if word not in first))
+        """The word of each number."""
+        self.ids: dict[str, int] = {word: number for number, word in enumerate(self.names)}
+        """The number of each word."""
+        if not self.names or len(self.ids) < len(self.names):
+            twice = [repr(word) for number, word in enumerate(self.names) if self.ids[word] != number]
+            raise ValueError(f"words must be different and at least one, got {' and '.join(twice) or 'none'}")
+        for word in self.names:
+            if word.split() != [word]:
+                raise ValueError(f"words must be without blanks and not empty, got {word!r}")
+        self._such_as = such_as or ", ".join(self.names[:8])
 
     def __len__(self) -> int:
-        return len(self.tokens)
+        return len(self.names)
 
-    @property
-    def length(self) -> int:
-        return self.tokens.shape[1]
+    def __contains__(self, word: object) -> bool:
+        return word in self.ids
 
-    @property
-    def scored(self) -> np.ndarray:
-        """(batch, length) bool: the positions that carry loss."""
-        return self.targets != IGNORE
+    def name(self, token: int) -> str:
+        """The word of a token. Raises ValueError for a number outside of the vocabulary."""
+        if not 0 <= token < len(self):
+            raise ValueError(f"token must be in 0..{len(self) - 1}, got {token}")
+        return self.names[int(token)]
 
-    def digest(self) -> str:
-        """SHA-256 of tokens and targets as little-endian 64-bit integers: equal on every platform."""
-        sha = hashlib.sha256()
-        for array in (self.tokens, self.targets):
-            sha.update(np.ascontiguousarray(array, dtype="<i8").tobytes())
-        return sha.hexdigest()
+    def encode(self, text: str | Sequence[str]) -> Int[np.ndarray, " tokens"]:
+        """The tokens of a text with blanks between its words, or of a list of words, as int64.
 
+        Raises ValueError for a word that is not in the vocabulary.
+        """
+        words = text.split() if isinstance(text, str) else text
+        unknown = next((word for word in words if word not in self.ids), None)
+        if unknown is not None:
+            raise ValueError(
+                f"text must be of the {len(self)} known words, such as {self._such_as}, with spaces between, "
+                f"got {unknown!r}"
+            )
+        return np.array([self.ids[word] for word in words], dtype=np.int64)
 
-def shift_left(tokens: np.ndarray) -> np.ndarray:
-    """Targets for plain language modelling: the next token, -100 at the last position."""
-    targets = np.full_like(tokens, IGNORE)
-    targets[:, :-1] = tokens[:, 1:]
-    return targets
-
-
-def check_predictions(predictions, batch: SequenceBatch) -> np.ndarray:
-    """Predicted tokens as an array of the batch's shape; they must be the argmax over the whole vocabulary."""
-    predictions = np.asarray(predictions)
-    if predictions.shape != batch.tokens.shape:
-        raise ValueError(f"predictions must have the shape of tokens {batch.tokens.shape}, got {predictions.shape}")
-    return predictions
-
-
-def check_positive(**arguments: int) -> None:
-    """Raise ValueError for the first argument that is not an integer of at least 1."""
-    for name, value in arguments.items():
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
+    def decode(self, tokens, names: Mapping[int, str] | None = None) -> str:
+        """One sequence of tokens as a line that can be read; `names` takes precedence over the vocabulary's words."""
+        sequence = np.asarray(tokens)
+        if sequence.ndim != 1:
+            raise ValueError(f"tokens must be one sequence (1 dimension), got shape {sequence.shape}")
+        names = names or {}
+        return " ".join(names.get(int(token)) or self.name(int(token)) for token in sequence)

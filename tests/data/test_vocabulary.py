@@ -1,42 +1,51 @@
-"""The shared tokens: every id has one name, and batches are already shifted."""
+"""A closed vocabulary: what is written is read back, what is unknown is named."""
 
 import numpy as np
 import pytest
 
-from lib.data import IGNORE, VOCAB_SIZE, SequenceBatch, decode, token_name
-from lib.data.vocabulary import KEYS, SPECIALS, TEXT, VALUES, check_positive, shift_left
+from lib.data import Vocabulary
+
+WORDS = Vocabulary(["yes", "no", "pad", "maybe"], first=("pad", "eos"))
 
 
-def test_the_layout_covers_every_token_exactly_once():
-    ids = [*range(len(SPECIALS)), *KEYS, *VALUES, *TEXT]
-    assert ids == list(range(VOCAB_SIZE))
-    assert len({token_name(token) for token in ids}) == VOCAB_SIZE
+def test_the_first_words_come_first_and_once():
+    assert WORDS.names == ("pad", "eos", "yes", "no", "maybe") and len(WORDS) == 5
+    assert [WORDS.ids[word] for word in WORDS.names] == list(range(5))
+    assert "eos" in WORDS and "perhaps" not in WORDS
 
 
-def test_decode_reads_as_a_line_and_a_tasks_names_take_precedence():
-    tokens = [KEYS[3], VALUES[0], TEXT[89], 4, 5, 0]
-    assert decode(tokens) == "k3 v0 w89 : / _"
-    assert decode(tokens, {TEXT[89]: "a1"}) == "k3 v0 a1 : / _"
+@pytest.mark.parametrize("text", ["", "no", "yes no  maybe eos"])
+def test_a_text_is_read_back(text):
+    tokens = WORDS.encode(text)
+    assert tokens.dtype == np.int64 and tokens.shape == (len(text.split()),)
+    assert WORDS.decode(tokens) == " ".join(text.split())
+    np.testing.assert_array_equal(WORDS.encode(text.split()), tokens)
 
 
-def test_shifted_targets_are_the_next_tokens():
-    tokens = np.array([[5, 6, 7], [8, 9, 10]])
-    assert shift_left(tokens).tolist() == [[6, 7, IGNORE], [9, 10, IGNORE]]
+def test_other_names_can_be_shown_in_place_of_words():
+    assert WORDS.decode([2, 3], {3: "never"}) == "yes never"
 
 
-def test_the_digest_depends_on_content_and_not_on_byte_order_or_strides():
-    tokens = np.arange(6, dtype=np.int64).reshape(2, 3)
-    batch = SequenceBatch(tokens, shift_left(tokens))
-    foreign = SequenceBatch(np.asfortranarray(tokens.astype(">i8")), shift_left(tokens))
-    changed = SequenceBatch(tokens + 1, shift_left(tokens))
-    assert batch.digest() == foreign.digest() != changed.digest()
-
-
-def test_wrong_arguments_are_named():
-    with pytest.raises(ValueError, match=r"token must be in 0\.\.255, got 256"):
-        token_name(256)
+def test_what_is_unknown_is_named():
+    with pytest.raises(ValueError, match=r"^text must be of the 5 known words, such as pad, .*, got 'perhaps'$"):
+        WORDS.encode("yes perhaps")
+    with pytest.raises(ValueError, match=r"^token must be in 0\.\.4, got 5$"):
+        WORDS.decode([0, 5])
+    with pytest.raises(ValueError, match=r"^token must be in 0\.\.4, got -1$"):
+        WORDS.name(-1)
     with pytest.raises(ValueError, match="tokens must be one sequence"):
-        decode([[1, 2]])
-    for wrong in (0, -1, 1.0, True):
-        with pytest.raises(ValueError, match="size must be an integer of at least 1"):
-            check_positive(size=wrong)
+        WORDS.decode([[1, 2]])
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "words must be different and at least one, got none"),
+        (["a", "b", "a"], "words must be different and at least one, got 'a'"),
+        (["a b"], "words must be without blanks and not empty, got 'a b'"),
+        ([""], "words must be without blanks and not empty, got ''"),
+    ],
+)
+def test_words_that_could_not_be_told_apart_are_refused(words, says):
+    with pytest.raises(ValueError, match=f"^{says}$"):
+        Vocabulary(words)

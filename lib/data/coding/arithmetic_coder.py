@@ -38,10 +38,11 @@ def quantize(probabilities: Float[np.ndarray, "... symbols"]) -> Int[np.ndarray,
     if not 1 <= symbols <= TOTAL // 2:
         raise ValueError(f"probabilities must have 1..{TOTAL // 2} symbols, got {symbols}")
     if not np.isfinite(p).all() or (p < 0).any():
-        raise ValueError("probabilities must be finite and not negative")
+        wrong = p[~np.isfinite(p) | (p < 0)].flat[0]
+        raise ValueError(f"probabilities must be finite and not negative, got {wrong}")
     largest = p.max(-1, keepdims=True)
     if (largest <= 0).any():
-        raise ValueError("probabilities must have a positive entry in every row")
+        raise ValueError("probabilities must have a positive entry in every row, got a row of zeros")
     weights = np.floor(p / largest * 2.0**32 + 0.5).astype(np.int64)
     counts = 1 + weights * (TOTAL - symbols) // weights.sum(-1, keepdims=True)
     best = counts.argmax(-1)[..., None]
@@ -70,7 +71,10 @@ class Encoder:
         """Narrow to [lower, upper) out of 2^14, the symbol's two entries of its table."""
         lower, upper = np.asarray(lower, dtype=np.int64), np.asarray(upper, dtype=np.int64)
         if ((lower < 0) | (lower >= upper) | (upper > TOTAL)).any():
-            raise ValueError(f"lower and upper must satisfy 0 <= lower < upper <= {TOTAL}")
+            wrong = int(((lower < 0) | (lower >= upper) | (upper > TOTAL)).argmax())
+            raise ValueError(
+                f"lower and upper must satisfy 0 <= lower < upper <= {TOTAL}, got {lower[wrong]} and {upper[wrong]}"
+            )
         size = self.size[active]
         start = (size * lower) >> PRECISION
         low, size = self.low[active] + start, ((size * upper) >> PRECISION) - start

@@ -149,7 +149,9 @@ class ArithmeticCode:
             state = model.select(state, np.arange(active))
             rows = np.arange(active)
             ends = lengths[order[:active]] == step
-            here = np.array([escape if end else symbols[text][step] for text, end in zip(order, ends, strict=False)])
+            here = np.array(
+                [escape if end else symbols[text][step] for text, end in zip(order[:active], ends, strict=True)]
+            )
             tables = model.tables(state)
             coder.encode(tables[rows, here], tables[rows, here + 1], rows)
             special = np.flatnonzero(here == escape)

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lib.data.programs.syntax import (
+from lib.data.programs.tree import (
     Assign,
     Comment,
     Constant,

@@ -12,7 +12,8 @@ from functools import cache
 import numpy as np
 
 from lib.data.programs.interpreter import run
-from lib.data.programs.syntax import (
+from lib.data.programs.reader import parse
+from lib.data.programs.tree import (
     Assign,
     Comment,
     Constant,
@@ -23,10 +24,10 @@ from lib.data.programs.syntax import (
     Print,
     Program,
     Return,
-    parse,
 )
 from lib.data.programs.writing import render
-from lib.data.questions.algorithmic import Question
+from lib.data.questions.base import Question
+from lib.data.randomness import bounded, check_split, generator, split_of_hash
 
 PSEUDOCODE = {
     "web_of_lies": """
@@ -188,17 +189,19 @@ def register_program(
 
 
 def register_programs(count: int, *, seed: int, split: str, **options: object) -> list[Program]:
-    """Different programs of a split ("train" or "held out"), told apart by the checksum of their text."""
-    wanted = {"train": range(9), "held out": range(9, 10)}.get(split)
-    if wanted is None:
-        raise ValueError(f"split must be 'train' or 'held out', got {split!r}")
-    rng, found = np.random.default_rng([seed, 14]), {}
-    while len(found) < count:
+    """`count` different programs of a split ("train" or "test"), by the checksum of their text.
+
+    `options` are those of `register_program`. Raises ValueError when there are too few programs of that kind.
+    """
+    check_split(split, ("train", "test"))
+    rng = generator(seed, 14)
+
+    def draw() -> tuple[int, Program] | None:
         program = register_program(rng, **options)
         key = zlib.crc32(render(program).encode())
-        if key % 10 in wanted:
-            found.setdefault(key, program)
-    return list(found.values())
+        return (key, program) if split_of_hash(key, validation=False) == split else None
+
+    return bounded(count, draw, f"register_programs has too few different programs with {options} in {split}")
 
 
 def counterfactual(

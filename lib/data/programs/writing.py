@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from lib.data.programs.interpreter import copied
-from lib.data.programs.syntax import (
+from lib.data.programs.tree import (
     LEVELS,
     Assign,
     Comment,

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lib.data.vocabulary import COLON, IGNORE, NL, PAD, TEXT, VALUES, SequenceBatch, check_positive, check_predictions
+from lib.data.batches import IGNORE, SequenceBatch, check_predictions
+from lib.data.checks import check_positive
+from lib.data.sequences.layout import COLON, NL, PAD, TEXT, VALUES
 
 FIRST_LABEL = VALUES.start + 16
 """Labels follow the sixteen values that the recall task uses, so that no answer of one is an answer of the other."""

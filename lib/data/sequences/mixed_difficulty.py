@@ -16,8 +16,10 @@ from functools import cached_property
 
 import numpy as np
 
-from lib.data.sequences.mixture import stream
-from lib.data.vocabulary import SequenceBatch, check_positive
+from lib.data.batches import SequenceBatch
+from lib.data.checks import check_positive
+from lib.data.randomness import generator, stream
+from lib.data.vocabulary import Vocabulary
 
 CATEGORIES = ("filler", "recall prompt", "recall", "compute prompt", "compute", "noise", "other")
 FILLER, RECALL_PROMPT, RECALL, COMPUTE_PROMPT, COMPUTE, NOISE, OTHER = range(len(CATEGORIES))
@@ -26,7 +28,29 @@ KEYS, VALUES, DIGITS, FUNCTIONS, NOISE_SIGNS, WORDS = (
     range(4, 12), range(12, 20), range(20, 30), range(30, 36), range(36, 52), range(52, 76)
 )  # fmt: skip
 VOCAB_SIZE = WORDS.stop
-_SIGNS = ("<bos>", "?", "=", ";")
+
+VOCABULARY = Vocabulary(
+    [
+        *("<bos>", "?", "=", ";"),
+        *(f"k{number}" for number in range(len(KEYS))),
+        *(f"v{number}" for number in range(len(VALUES))),
+        *(str(number) for number in range(len(DIGITS))),
+        *(f"f{number}" for number in range(len(FUNCTIONS))),
+        *(f"n{number}" for number in range(len(NOISE_SIGNS))),
+        *(f"w{number}" for number in range(len(WORDS))),
+    ],
+    such_as="k3, v3, 3, f1, n3, w3, ?, =, ;",
+)
+"""`k3` for a key, `v3` a value, `3` a digit, `f3` a function, `n3` noise, `w3` filler, or the sign itself."""
+
+sign_name = VOCABULARY.name
+
+
+def encode_signs(text: str) -> np.ndarray:
+    """Tokens of a line such as "2 f1 f0 = 3 ; k1 v2". Raises ValueError for a sign that does not exist, or for none."""
+    if not text.split():
+        raise ValueError(f"text must hold at least one sign, got {text!r}")
+    return VOCABULARY.encode(text)
 
 
 @dataclass(frozen=True)
@@ -74,13 +98,13 @@ class MixedDifficulty:
     @cached_property
     def tables(self) -> np.ndarray:
         """(functions, digits): what each function makes of each digit."""
-        rng = np.random.default_rng(self._language)
+        rng = generator(self._language)
         return np.stack([rng.permutation(self.digits) for _ in range(self.functions)])
 
     @cached_property
     def _favourite(self) -> np.ndarray:
         """(words, words): the word that follows a pair of words nine times of ten and more."""
-        return np.random.default_rng(self._language + 1).integers(len(WORDS), size=(len(WORDS), len(WORDS)))
+        return generator(self._language + 1).integers(len(WORDS), size=(len(WORDS), len(WORDS)))
 
     def train(self, step: int) -> DifficultyBatch:
         """The batch of a training step: depends on seed and step alone."""
@@ -147,25 +171,3 @@ class MixedDifficulty:
         return [
             (NOISE_SIGNS[int(sign)], NOISE, 0) for sign in rng.integers(len(NOISE_SIGNS), size=int(rng.integers(8, 17)))
         ]
-
-
-def sign_name(token: int) -> str:
-    """`k3` for a key, `v3` a value, `3` a digit, `f3` a function, `n3` noise, `w3` filler, or the sign itself."""
-    if not 0 <= token < VOCAB_SIZE:
-        raise ValueError(f"token must be in 0..{VOCAB_SIZE - 1}, got {token}")
-    if token < len(_SIGNS):
-        return _SIGNS[token]
-    named = zip(("k", "v", "", "f", "n", "w"), (KEYS, VALUES, DIGITS, FUNCTIONS, NOISE_SIGNS, WORDS), strict=True)
-    return next(f"{letter}{token - signs.start}" for letter, signs in named if token in signs)
-
-
-def encode_signs(text: str) -> np.ndarray:
-    """Tokens of a line such as "2 f1 f0 = 3 ; k1 v2". Raises ValueError for a sign that does not exist, or for none."""
-    known = {sign_name(token): token for token in range(VOCAB_SIZE)}
-    signs = text.split()
-    unknown = next((sign for sign in signs if sign not in known), None)
-    if unknown is not None or not signs:
-        raise ValueError(
-            f"text must be signs such as k3, v3, 3, f1, n3, w3, ?, =, ; with spaces between, got {unknown or text!r}"
-        )
-    return np.array([known[sign] for sign in signs], dtype=np.int64)

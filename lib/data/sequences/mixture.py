@@ -6,26 +6,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from lib.data.batches import SequenceBatch
+from lib.data.checks import check_positive
+from lib.data.randomness import stream
 from lib.data.sequences.format_following import FormatBatch, FormatTask
 from lib.data.sequences.recall import RecallBatch, RecallTask
 from lib.data.sequences.topic_text import TopicBatch, TopicText
-from lib.data.vocabulary import SequenceBatch, check_positive
 
 TASKS = ("recall", "format", "text")
 """Task ids: a row with `task` 1 is a format episode."""
-ROLES = {"train": 0, "validation": 1, "test": 2}
-
-
-def stream(seed: int, role: str, *index: int) -> np.random.Generator:
-    """The random numbers of one role and index; no two (seed, role, index) share any.
-
-    Raises ValueError for a negative seed or index and for an unknown role.
-    """
-    if role not in ROLES:
-        raise ValueError(f"role must be one of {', '.join(ROLES)}, got {role!r}")
-    if seed < 0 or any(number < 0 for number in index):
-        raise ValueError(f"seed and index must not be negative, got seed {seed} and index {index}")
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(ROLES[role], *index)))
 
 
 @dataclass(frozen=True)
@@ -49,7 +38,7 @@ class MixtureBatch(SequenceBatch):
 
     def arrays(self) -> dict[str, np.ndarray]:
         """`tokens`, `targets` and `task`: what a training step needs."""
-        return {"tokens": self.tokens, "targets": self.targets, "task": self.task}
+        return super().arrays() | {"task": self.task}
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lib.data.vocabulary import IGNORE, KEYS, TEXT, VALUES, SequenceBatch, check_positive, check_predictions
-
-SPLITS = ("all", "train", "heldout")
+from lib.data.batches import IGNORE, SequenceBatch, check_predictions
+from lib.data.checks import check_positive
+from lib.data.randomness import check_split
+from lib.data.sequences.layout import KEYS, TEXT, VALUES
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class RecallTask:
     """Draws recall episodes.
 
     `holdout` values of every key never meet it in split "train" (those with (key + value) mod num_values < holdout)
-    and are the only ones in split "heldout"; the other splits share everything else.
+    and are the only ones in split "test". Without a holdout there is nothing to test on that way, and "train" has all.
     Raises ValueError when the vocabulary has too few keys or values, or an argument is out of range.
     """
 
@@ -67,15 +68,15 @@ class RecallTask:
         rng: np.random.Generator,
         size: int,
         pairs: int | Sequence[int] = (2, 4, 8, 16),
-        split: str | None = None,
+        split: str = "train",
     ) -> RecallBatch:
-        """`size` episodes, each with a number of pairs drawn from `pairs`; `split` defaults to "train" (or "all")."""
+        """`size` episodes, each with a number of pairs drawn from `pairs`, whose values are the split's."""
         check_positive(size=size)
         choices = np.atleast_1d(np.asarray(pairs, dtype=np.int64))
         most = min(self.num_keys, self.length // 4)
         if choices.size == 0 or choices.min() < 1 or choices.max() > most:
             raise ValueError(f"pairs must be in 1..{most} (every key asked at least once), got {pairs}")
-        split = self._checked_split(split)
+        self._check_split(split)
         pairs_of_row = rng.choice(choices, size=size)
         tokens = np.zeros((size, self.length), dtype=np.int64)
         source = np.full((size, self.length), -1, dtype=np.int64)
@@ -92,7 +93,7 @@ class RecallTask:
         length: int,
         depth: float,
         filler: Callable[[np.random.Generator, int, int], np.ndarray] | None = None,
-        split: str | None = None,
+        split: str = "train",
     ) -> RecallBatch:
         """One pair at relative `depth` (0 first, 1 just before the query) in `length` tokens, asked at the end.
 
@@ -104,7 +105,7 @@ class RecallTask:
             raise ValueError(f"length must be at least 3 (a pair and its query), got {length}")
         if not 0 <= depth <= 1:
             raise ValueError(f"depth must be in [0, 1], got {depth}")
-        split = self._checked_split(split)
+        self._check_split(split)
         draw = filler or (lambda rng, size, length: rng.integers(TEXT.start, TEXT.stop, size=(size, length)))
         tokens = np.array(draw(rng, size, length), dtype=np.int64)
         if tokens.shape != (size, length):
@@ -149,19 +150,11 @@ class RecallTask:
         """Whether the pairs (numbers from 0, not tokens) are kept out of split "train"."""
         return (np.asarray(keys) + np.asarray(values)) % self.num_values < self.holdout
 
-    def _checked_split(self, split: str | None) -> str:
-        split = split or ("train" if self.holdout else "all")
-        if split not in SPLITS or (split == "heldout" and not self.holdout):
-            allowed = SPLITS if self.holdout else SPLITS[:2]
-            raise ValueError(f"split must be one of {', '.join(allowed)} (holdout={self.holdout}), got {split!r}")
-        return split
+    def _check_split(self, split: str) -> None:
+        check_split(split, ("train", "test") if self.holdout else ("train",))
 
     def _draw_values(self, rng: np.random.Generator, keys: np.ndarray, split: str) -> np.ndarray:
-        low, high = {
-            "all": (0, self.num_values),
-            "train": (self.holdout, self.num_values),
-            "heldout": (0, self.holdout),
-        }[split]
+        low, high = (0, self.holdout) if split == "test" else (self.holdout, self.num_values)
         return (rng.integers(low, high, size=len(keys)) - keys) % self.num_values
 
     def _fill_row(self, rng, count: int, split: str, tokens, source, first_asked) -> None:

@@ -10,6 +10,7 @@ model; ReFT, arXiv 2404.03592, is the first to use it.)
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
-from lib.data.vocabulary import IGNORE, SequenceBatch
+from lib.data.batches import IGNORE, SequenceBatch
+from lib.data.randomness import SPLITS, bounded, by_step, check_split, generator, split_of_hash
+from lib.data.vocabulary import Vocabulary
 
 SKILL_PAD, SKILL_BOS, SKILL_EOS, EQUALS = range(4)
 SYMBOLS = 16
@@ -39,8 +42,17 @@ NEUTRAL_TASK, NEUTRAL_STYLE = _FIRST_STYLE - 1, _FIRST_SYMBOL - 1
 SKILL_VOCAB = _FIRST_SYMBOL + STYLES * SYMBOLS
 """46 tokens; inputs are written in the first alphabet."""
 
-SPLITS_OF_SKILL = {"train": range(8), "dev": range(8, 9), "test": range(9, 10)}
-"""Which inputs belong to which split: by the last digit of their checksum, so that no input is in two."""
+VOCABULARY = Vocabulary(
+    [
+        *("_", "<bos>", "<eos>", "="),
+        *(f"T:{task}" for task in (*TASK_NAMES, "-")),
+        *(f"S:{style}" for style in (*range(STYLES), "-")),
+        *(chr(ord(first) + symbol) for first in "aA" for symbol in range(SYMBOLS)),
+    ]
+)
+"""`<bos>`, `T:sort`, `S:1`, `T:-` for the neutral one, `a` to `p` and `A` to `P` for the symbols of the styles."""
+
+skill_name = VOCABULARY.name
 
 Rule = Callable[[np.ndarray], tuple[np.ndarray, int]]
 """From the input's symbols to (the answer's symbols, its style)."""
@@ -51,6 +63,10 @@ class SkillBatch(SequenceBatch):
     """Tokens and targets (loss on answers and <eos>), and `prompt_lengths`: tokens up to and with the sign =."""
 
     prompt_lengths: Int[np.ndarray, " batch"]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """`tokens`, `targets` and the prompts' `lengths`, which say where an adapter edits."""
+        return super().arrays() | {"lengths": self.prompt_lengths}
 
 
 def task_token(task: str | None) -> int:
@@ -76,20 +92,6 @@ def symbol_token(symbol: int | np.ndarray, style: int = 0):
     return _FIRST_SYMBOL + style * SYMBOLS + symbol
 
 
-def skill_name(token: int) -> str:
-    """`<bos>`, `T:sort`, `S:1`, `T:-` for the neutral one, `a` to `p` and `A` to `P` for the symbols of the styles."""
-    if not 0 <= token < SKILL_VOCAB:
-        raise ValueError(f"token must be in 0..{SKILL_VOCAB - 1}, got {token}")
-    if token < _FIRST_TASK:
-        return ("_", "<bos>", "<eos>", "=")[token]
-    if token < _FIRST_STYLE:
-        return "T:" + (*TASK_NAMES, "-")[token - _FIRST_TASK]
-    if token < _FIRST_SYMBOL:
-        return "S:" + ("0", "1", "-")[token - _FIRST_STYLE]
-    style, symbol = divmod(token - _FIRST_SYMBOL, SYMBOLS)
-    return chr(ord("aA"[style]) + symbol)
-
-
 class Skills:
     """Draws examples; `lengths`: the fewest and the most symbols of an input.
 
@@ -108,7 +110,7 @@ class Skills:
 
     def pretraining(self, batch: int, step: int) -> SkillBatch:
         """Random tasks and styles; each control is neutral in a share `neutral` of the examples, the answer is not."""
-        rng = np.random.default_rng([self.seed, 0, step])
+        rng = by_step(self.seed, step, 0)
         rows = []
         for x in self._inputs("train", batch, rng):
             task, style = TASK_NAMES[rng.integers(len(TASK_NAMES))], int(rng.integers(STYLES))
@@ -119,7 +121,7 @@ class Skills:
 
     def explicit(self, split: str, count: int, *, task: str | None = None, style: int | None = None) -> SkillBatch:
         """Examples with both controls, of a task and style or of all in turn: what a pretrained model must know."""
-        rng = np.random.default_rng([self.seed, 1, _split(split)])
+        rng = generator(self.seed, 1, SPLITS.index(check_split(split)))
         rows = []
         for index, x in enumerate(self._inputs(split, count, rng)):
             name = TASK_NAMES[index % len(TASK_NAMES)] if task is None else TASK_NAMES[task_token(task) - _FIRST_TASK]
@@ -134,18 +136,18 @@ class Skills:
 
         Raises ValueError when the rule gives other than as many symbols as it got, and a style.
         """
-        rng = np.random.default_rng([self.seed, 2, _split(split)])
+        rng = generator(self.seed, 2, SPLITS.index(check_split(split)))
         return self._batch([(x, *_answer(rule, x), task, style) for x in self._inputs(split, count, rng)])
 
     def _inputs(self, split: str, count: int, rng: np.random.Generator) -> list[np.ndarray]:
-        if count < 1:
-            raise ValueError(f"count must be at least 1, got {count}")
-        wanted, found = SPLITS_OF_SKILL[_name(split)], []
-        while len(found) < count:
+        """`count` inputs of a split, by a checksum of their symbols; one may come more than once."""
+        number = itertools.count()
+
+        def draw() -> tuple[int, np.ndarray] | None:
             x = rng.integers(0, SYMBOLS, rng.integers(self.lengths[0], self.lengths[1] + 1))
-            if zlib.crc32(x.astype(np.uint8).tobytes()) % 10 in wanted:
-                found.append(x)
-        return found
+            return (next(number), x) if split_of_hash(zlib.crc32(x.astype(np.uint8).tobytes())) == split else None
+
+        return bounded(count, draw, f"Skills has too few inputs of lengths {self.lengths} in {split}")
 
     def _batch(self, rows: Sequence[tuple]) -> SkillBatch:
         tokens = np.full((len(rows), self.width), SKILL_PAD, dtype=np.int64)
@@ -168,13 +170,3 @@ def _answer(rule: Rule, x: np.ndarray) -> tuple[np.ndarray, int]:
         raise ValueError(f"the rule must give {len(x)} whole numbers from 0 to {SYMBOLS - 1}, got {symbols.tolist()}")
     style_token(style)
     return symbols, style
-
-
-def _name(split: str) -> str:
-    if split not in SPLITS_OF_SKILL:
-        raise ValueError(f"split must be one of {', '.join(SPLITS_OF_SKILL)}, got {split!r}")
-    return split
-
-
-def _split(split: str) -> int:
-    return list(SPLITS_OF_SKILL).index(_name(split))

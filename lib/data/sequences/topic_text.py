@@ -12,7 +12,10 @@ from functools import cached_property
 
 import numpy as np
 
-from lib.data.vocabulary import IGNORE, TEXT, SequenceBatch, check_positive, shift_left
+from lib.data.batches import IGNORE, SequenceBatch, shift_left
+from lib.data.checks import check_positive
+from lib.data.randomness import language_stream
+from lib.data.sequences.layout import TEXT
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class TopicText:
     @cached_property
     def _tables(self) -> tuple[np.ndarray, np.ndarray]:
         """Successors and their odds (whole numbers from 1 to 8), both (topics, tokens, successors)."""
-        rng = np.random.default_rng(np.random.SeedSequence(self.language_seed, spawn_key=(0x7E87,)))
+        rng = language_stream(self.language_seed, 0x7E87)
         shape = (self.num_topics, self.num_tokens, self.num_tokens)
         everyone = np.broadcast_to(np.arange(self.num_tokens), shape)
         successors = rng.permuted(everyone, axis=2)[..., : self.num_successors]

@@ -14,9 +14,11 @@ import platform
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-SPLITS = ("train", "validation", "test")
+from lib.data.randomness import SPLITS, check_split, split_of_hash
+
 BLOCK = 80
 """Characters from which a repeated block counts as a duplicate; shorter ones (`else:`, a heading) may recur."""
 PIECE = 4096
@@ -40,26 +42,24 @@ class Corpus:
     sha256: str
     pieces: dict[str, tuple[str, ...]]
 
-    @property
+    @cached_property
     def train(self) -> str:
         return self.text("train")
 
-    @property
+    @cached_property
     def validation(self) -> str:
         return self.text("validation")
 
-    @property
+    @cached_property
     def test(self) -> str:
         return self.text("test")
 
     def text(self, split: str) -> str:
         """The pieces of one split, a blank line between them."""
-        if split not in SPLITS:
-            raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
-        return SEPARATOR.join(self.pieces[split])
+        return SEPARATOR.join(self.pieces[check_split(split)])
 
     def __str__(self) -> str:
-        sizes = ", ".join(f"{split} {len(self.text(split).encode()):,} bytes" for split in SPLITS)
+        sizes = ", ".join(f"{split} {len(getattr(self, split).encode()):,} bytes" for split in SPLITS)
         return f"{self.name} (Python {self.python_version}, {self.sha256[:12]}): {sizes}"
 
 
@@ -110,7 +110,7 @@ def _check_limit(limit: int | None) -> None:
 
 def split_of(piece: str) -> str:
     """The split of a piece, decided by its SHA-256 alone: 8 parts of 10 train, 1 validation, 1 test."""
-    return {8: "validation", 9: "test"}.get(int(hashlib.sha256(piece.encode()).hexdigest(), 16) % 10, "train")
+    return split_of_hash(int(hashlib.sha256(piece.encode()).hexdigest(), 16))
 
 
 def normalise(text: str) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from lib.data.randomness import generator
+
 _ONSETS = [*"bcdfglmnprstv", "br", "cl", "dr", "fl", "gr", "pl", "st", "tr"]
 _VOWELS = [*"aeiou", "ai", "ea", "ou"]
 _CODAS = ["", "", "n", "r", "l", "s", "t", "m", "nd", "st"]
@@ -41,7 +43,7 @@ class GrammarText:
                 f"got {words}, {topics} and {favoured}"
             )
         self.seed = seed
-        rng = np.random.default_rng([seed, 0])
+        rng = generator(seed, 0)
         stems: dict[str, None] = {}
         while len(stems) < words:
             syllables = 1 + int(rng.integers(1, 3))
@@ -65,7 +67,7 @@ class GrammarText:
         """At least `size` bytes of whole documents; different parts share the language and no document."""
         if size < 1 or part < 0:
             raise ValueError(f"size must be at least 1 byte and part at least 0, got {size} and {part}")
-        rng, documents, total = np.random.default_rng([self.seed, 1, part]), [], 0
+        rng, documents, total = generator(self.seed, 1, part), [], 0
         while total < size:
             documents.append(self._document(rng))
             total += len(documents[-1])

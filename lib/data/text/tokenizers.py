@@ -120,7 +120,8 @@ class BPETokenizer:
         byte_of = {chr(byte): byte for byte in plain}  # themselves, the others from 256 on
         rest = [byte for byte in range(256) if byte not in set(plain)]
         byte_of |= {chr(256 + place): byte for place, byte in enumerate(rest)}
-        assert set(byte_of) == set(pre_tokenizers.ByteLevel.alphabet())
+        if set(byte_of) != set(pre_tokenizers.ByteLevel.alphabet()):
+            raise ValueError("tokenizers must write bytes with GPT-2's characters, got another byte-level alphabet")
         texts = [b""] * self.vocab_size
         for token, number in self._tokenizer.get_vocab().items():
             texts[number] = bytes(byte_of[character] for character in token)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lib.data.programs.interpreter import run
-from lib.data.programs.syntax import PseudocodeError, parse, walk
+from lib.data.programs.reader import parse
 from lib.data.programs.tasks import (
     PSEUDOCODE,
     counterfactual,
@@ -18,8 +18,9 @@ from lib.data.programs.tasks import (
     register_program,
     register_programs,
 )
+from lib.data.programs.tree import PseudocodeError, walk
 from lib.data.programs.writing import nameless, plan, render, to_python
-from lib.data.questions.algorithmic import FAMILIES, questions
+from lib.data.questions import FAMILIES, questions
 from lib.evaluation.sandbox.subset import evaluate_subset
 
 COUNT = """
@@ -207,14 +208,14 @@ def test_the_families_programs_answer_their_questions(family):
 
 def test_register_programs_are_many_and_split():
     train = {render(p) for p in register_programs(2000, seed=0, split="train")}
-    held = {render(p) for p in register_programs(200, seed=0, split="held out")}
+    held = {render(p) for p in register_programs(200, seed=0, split="test")}
     other = {render(p) for p in register_programs(200, seed=1, split="train")}
     assert len(train) == 2000 and len(held) == 200 and not held & train and not held & other
 
 
 def test_a_counterfactual_changes_one_thing_that_can_matter():
     rng, moved = np.random.default_rng(1), 0
-    for program in register_programs(100, seed=0, split="held out"):
+    for program in register_programs(100, seed=0, split="test"):
         changed = counterfactual(program, rng)
         before, after = render(program).split("\n"), render(changed).split("\n")
         assert sum(a != b for a, b in zip(before, after, strict=True)) in (1, 2)
@@ -238,3 +239,10 @@ def test_families_without_a_program_say_so():
     assert set(PSEUDOCODE) < set(FAMILIES)
     with pytest.raises(ValueError, match="family must be one of web_of_lies"):
         program_of("shapes")
+
+
+def test_more_programs_than_there_are_end_in_a_sentence():
+    with pytest.raises(ValueError, match=r"^register_programs has too few different programs with \{.*\} in test"):
+        register_programs(1000, seed=0, split="test", modulus=1, tests=("<",), minus=False)
+    with pytest.raises(ValueError, match=r"^split must be one of train, test, got 'validation'$"):
+        register_programs(2, seed=0, split="validation")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lib.data import IGNORE, FormatTask, stream
-from lib.data.vocabulary import COLON, NL, PAD, decode
+from lib.data.sequences.layout import COLON, NL, PAD, decode
 
 
 @pytest.fixture(scope="module")

@@ -117,5 +117,5 @@ def test_a_typed_line_is_read_back_and_an_unknown_sign_is_named(batch):
     np.testing.assert_array_equal(encode_signs(" ".join(sign_name(int(token)) for token in row)), row)
     with pytest.raises(ValueError, match=r"with spaces between, got 'f9'$"):
         encode_signs("1 f9 =")
-    with pytest.raises(ValueError, match="text must be signs"):
+    with pytest.raises(ValueError, match="text must hold at least one sign, got ''"):
         encode_signs("")

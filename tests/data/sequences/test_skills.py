@@ -80,26 +80,29 @@ def test_a_suite_follows_its_rule_behind_neutral_controls():
     def rule(x):
         return (np.sort(x) if x[0] < 8 else x[::-1]), 1
 
-    batch = Skills(2).suite("dev", 60, rule)
+    batch = Skills(2).suite("validation", 60, rule)
     for row in range(60):
         task, style, x, y = read(batch, row)
         assert (task, style) == (NEUTRAL_TASK, NEUTRAL_STYLE)
         assert y.tolist() == symbol_token(rule(x)[0], 1).tolist()
-    others = [Skills(seed).suite(split, 60, rule).digest() for seed, split in ((2, "train"), (3, "dev"), (2, "dev"))]
+    others = [
+        Skills(seed).suite(split, 60, rule).digest()
+        for seed, split in ((2, "train"), (3, "validation"), (2, "validation"))
+    ]
     assert len(set(others)) == 3 and others[2] == batch.digest()
-    shown = Skills(2).suite("dev", 5, rule, task="sort", style=1)
+    shown = Skills(2).suite("validation", 5, rule, task="sort", style=1)
     assert set(shown.tokens[:, 1]) == {task_token("sort")} and set(shown.tokens[:, 2]) == {style_token(1)}
 
 
 def test_splits_share_no_input():
     inputs = {}
-    for split in ("train", "dev", "test"):
+    for split in ("train", "validation", "test"):
         batch = Skills(0).explicit(split, 600, task="copy", style=0)
         inputs[split] = {tuple(read(batch, row)[2]) for row in range(600)}
     pretrained = Skills(0).pretraining(600, 0)
     inputs["train"] |= {tuple(read(pretrained, row)[2]) for row in range(600)}
-    assert not inputs["train"] & inputs["dev"] and not inputs["train"] & inputs["test"]
-    assert not inputs["dev"] & inputs["test"]
+    assert not inputs["train"] & inputs["validation"] and not inputs["train"] & inputs["test"]
+    assert not inputs["validation"] & inputs["test"]
 
 
 def test_names_and_bad_input():
@@ -111,24 +114,34 @@ def test_names_and_bad_input():
         task_token("add")
     with pytest.raises(ValueError, match=r"^style must be 0..1 or None, got 2$"):
         style_token(2)
-    with pytest.raises(ValueError, match=r"^split must be one of train, dev, test, got 'valid'$"):
+    with pytest.raises(ValueError, match=r"^split must be one of train, validation, test, got 'valid'$"):
         Skills().explicit("valid", 3)
     with pytest.raises(ValueError, match=r"^lengths must grow from 1"):
         Skills(lengths=(5, 4))
     with pytest.raises(ValueError, match=r"^task must be one of copy"):
-        Skills().explicit("dev", 3, task="add")
+        Skills().explicit("validation", 3, task="add")
     for wrong in (lambda x: (x + 1, 0), lambda x: (x / 2, 0), lambda x: (x[:2], 0)):
         with pytest.raises(ValueError, match=r"^the rule must give \d whole numbers from 0 to 15, got \["):
-            Skills().suite("dev", 50, wrong)
+            Skills().suite("validation", 50, wrong)
     with pytest.raises(ValueError, match=r"^style must be 0..1 or None, got 2$"):
-        Skills().suite("dev", 3, lambda x: (x, 2))
+        Skills().suite("validation", 3, lambda x: (x, 2))
 
     def in_place(x):
         x.sort()
         return x, 0
 
-    assert (np.diff(Skills().suite("dev", 1, in_place).tokens[0, 3:7]) < 0).any()  # the prompt is as it was
+    assert (np.diff(Skills().suite("validation", 1, in_place).tokens[0, 3:7]) < 0).any()  # the prompt is as it was
     with pytest.raises(ValueError, match=r"^count must be at least 1, got 0$"):
-        Skills().explicit("dev", 0)
+        Skills().explicit("validation", 0)
     with pytest.raises(ValueError, match=r"^token must be in 0..45, got 46$"):
         skill_name(46)
+
+
+def test_lengths_whose_inputs_are_all_of_other_splits_end_in_a_sentence():
+    inputs = {split: 0 for split in ("train", "validation", "test")}
+    for split in inputs:
+        try:
+            inputs[split] = len(Skills(lengths=(1, 1)).explicit(split, 3))
+        except ValueError as error:
+            assert str(error) == f"Skills has too few inputs of lengths (1, 1) in {split} for count 3 (found 0)"
+    assert inputs["train"] == 3 and 0 in inputs.values()

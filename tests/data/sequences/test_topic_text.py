@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lib.data import IGNORE, TopicText, stream
-from lib.data.vocabulary import TEXT
+from lib.data.sequences.layout import TEXT
 
 
 def test_transitions_are_distributions_over_four_successors():
