@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lib.workbench.claims import CLAIMS_MIME, Claim, Ledger
     from lib.workbench.exercises import Exercise, exercise
+    from lib.workbench.glossary import show_glossary
     from lib.workbench.guide import course_map, environment_report
     from lib.workbench.plots import (
         MODELS,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "claims": ("CLAIMS_MIME", "Claim", "Ledger"),
     "exercises": ("Exercise", "exercise"),
+    "glossary": ("show_glossary",),
     "guide": ("course_map", "environment_report"),
     "plots": (
         "MODELS",
@@ -71,6 +73,7 @@ __all__ = [
     "model_style",
     "pictures",
     "seed_everything",
+    "show_glossary",
     "smooth",
 ]
 
