@@ -1,4 +1,5 @@
 # The workbench's commands. `make lab` and `make test` need only Python 3.11 or newer, git and make.
+# NB names a notebook; its number is enough: NB=01.
 PYTHON ?= python3
 ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
@@ -23,7 +24,7 @@ export GOMP_SPINCOUNT ?= 10000
 TEST_THREADS := OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run test validate evidence tune bench scoreboard student clean
+.PHONY: help setup lab fresh run test store validate evidence tune bench links scoreboard student clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -31,10 +32,14 @@ help: ## list these commands
 setup: ## create or complete .venv with the tested versions (every command does this first)
 	@$(PYTHON) -I lib/course/install.py
 
-lab: setup ## open the course in JupyterLab
-	@$(BIN)/jupyter lab $(LAB_ARGS) notebooks/00_start_here.ipynb
+lab: setup ## open your working copies of the notebooks (work/) in JupyterLab
+	@$(WORKBENCH) work
+	@$(BIN)/jupyter lab $(LAB_ARGS) --ServerApp.root_dir="$(CURDIR)" work/00_start_here.ipynb
 
-run: setup ## run one notebook headless: NB=01_jamba SCALE=laptop SEED=0 ARGS="-p key value"
+fresh: setup ## put one working copy back as the course has it, and keep yours beside it: NB=01
+	@$(WORKBENCH) fresh "$(NB)"
+
+run: setup ## run one notebook headless: NB=01 SCALE=laptop SEED=0 ARGS="-p key value"
 	@$(WORKBENCH) run "$(NB)" --scale "$(SCALE)" --seed "$(SEED)" $(ARGS)
 
 test: setup ## check style, then run every test and every notebook at smoke scale
@@ -42,10 +47,13 @@ test: setup ## check style, then run every test and every notebook at smoke scal
 	$(BIN)/ruff format --check lib kernels tests notebooks
 	WORKBENCH_CACHE=off $(TEST_THREADS) $(BIN)/python -m pytest -n 2 --dist loadgroup --durations 5 $(ARGS)
 
-validate: setup ## compare notebooks with their stored outputs, and the claims with their evidence: NB=01_jamba for one
+store: setup ## execute one notebook in place for the repository, at laptop scale with seed 0: NB=01
+	@WORKBENCH_CACHE=off $(WORKBENCH) store "$(NB)"
+
+validate: setup ## compare notebooks with their stored outputs, and the claims with their evidence: NB=01 for one
 	@WORKBENCH_CACHE=off $(WORKBENCH) validate "$(NB)"
 
-evidence: setup ## run one notebook per seed and record its claims: NB=01_jamba SEEDS="0 1 2 3 4"
+evidence: setup ## run one notebook per seed and record its claims: NB=01 SEEDS="0 1 2 3 4"
 	@WORKBENCH_CACHE=off $(WORKBENCH) evidence "$(NB)" --seeds "$(SEEDS)"
 
 tune: setup ## measure a notebook's learning rates and other settings: NB=01_jamba NAMES="tasks,text"
@@ -54,12 +62,15 @@ tune: setup ## measure a notebook's learning rates and other settings: NB=01_jam
 bench: setup ## race the kernels and models against their peers: ARGS="scan norms" for some subjects
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
+links: setup ## write the links between the notebooks: NB=01 for one
+	@$(WORKBENCH) links $(NB)
+
 scoreboard: setup ## write the README's table from the notebooks and the evidence
 	@$(WORKBENCH) scoreboard
 
 student: setup ## copy the notebooks to build/student without solutions
 	@$(WORKBENCH) student
 
-clean: ## remove build, data/cache and the tools' caches (.venv stays)
+clean: ## remove build, data/cache and the tools' caches (.venv and work stay)
 	@rm -rf build data/cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov *.egg-info
 	@find lib kernels tests notebooks -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf

@@ -1,4 +1,4 @@
-"""The commands behind `make run`, `validate`, `evidence`, `tune`, `scoreboard` and `student`.
+"""The commands behind `make lab`, `fresh`, `run`, `store`, `validate`, `evidence`, `tune`, `scoreboard` and the rest.
 
 Each is a function of a `Course` and its options; what a user got wrong is one sentence on standard error, exit code 2.
 """
@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import argparse
 import ast
-import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from lib.course import scoreboard, student
+from lib.course import links, scoreboard, student, workspace
+from lib.course.committed import parameters
+from lib.course.notebook_file import read
+from lib.course.store import CellFailed, store
 from lib.workbench import evidence
 from lib.workbench.claims import write_record
 from lib.workbench.course import Course, CourseError, check_scale, check_seed, paper_id, read_ledger
@@ -50,10 +52,7 @@ def run(course: Course, name: str, *, scale: str, seed: str, extra: dict[str, ob
 
 def parameters_of(notebook: Path) -> list[str]:
     """The names that the notebook's cell tagged `parameters` assigns, in order."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    sources = ["".join(cell["source"]) for cell in cells if "parameters" in student.tags(cell)]
-    assignments = [node for source in sources for node in ast.parse(source).body if isinstance(node, ast.Assign)]
-    return [target.id for node in assignments for target in node.targets if isinstance(target, ast.Name)]
+    return list(parameters(read(notebook)))
 
 
 def execute(notebook: Path, copy: Path, parameters: dict[str, object]) -> None:
@@ -168,12 +167,17 @@ def parser() -> argparse.ArgumentParser:
     settings.add_argument("notebook")
     settings.add_argument("--scale", default="laptop")
     settings.add_argument("--names", default="")
+    commands.add_parser("work", help="copy the notebooks that work/ lacks")
+    commands.add_parser("fresh", help="put a working copy back as the course has it").add_argument("notebook")
+    commands.add_parser("store", help="execute a notebook in place at laptop scale").add_argument("notebook")
+    commands.add_parser("links", help="write the links between the notebooks").add_argument("notebook", nargs="*")
     commands.add_parser("scoreboard", help="write the README's table")
     commands.add_parser("student", help="notebooks without solutions into build/student")
     return top
 
 
 def dispatch(course: Course, options: argparse.Namespace) -> int:
+    """Do what one command asks and say what came of it; the exit code."""
     if options.command == "run":
         extra = {key: literal(value) for key, value in options.extra}
         copy = run(course, options.notebook, scale=options.scale, seed=options.seed, extra=extra)
@@ -185,12 +189,48 @@ def dispatch(course: Course, options: argparse.Namespace) -> int:
     elif options.command == "tune":
         file = tune(course, options.notebook, scale=options.scale, names=options.names)
         print(f"measured: {relative(file)}")
-    elif options.command == "scoreboard":
-        print(f"{course.readme.name}: {'table written' if scoreboard.write(course) else 'unchanged'}")
-    elif options.command == "student":
-        written = student.write_edition(course.notebooks(), course.build / "student")
-        print(f"{len(written)} notebooks without solutions: {relative(course.build / 'student')}")
+    else:
+        print(*ANSWERS[options.command](course, options), sep="\n")
     return 0
+
+
+def say_work(course: Course, options: argparse.Namespace) -> list[str]:
+    return [*workspace.prepare(course), "your working copies lie in work/; notebooks/ stays as it is."]
+
+
+def say_fresh(course: Course, options: argparse.Namespace) -> list[str]:
+    copy, kept = workspace.fresh(course, options.notebook)
+    return [f"{relative(copy)} is as the course has it", *([f"your own is kept: {relative(kept)}"] if kept else [])]
+
+
+def say_store(course: Course, options: argparse.Namespace) -> list[str]:
+    path, minutes = store(course, options.notebook)
+    return [f"stored: {relative(path)}, {minutes:.1f} minutes; {course.readme.name}'s table is of it"]
+
+
+def say_links(course: Course, options: argparse.Namespace) -> list[str]:
+    names = options.notebook or [path.stem for path in course.notebooks()]
+    changed = [path.stem for name in names if links.write_links(course, path := course.notebook(name))]
+    return [f"linked anew: {', '.join(changed) or 'nothing; every link is there'}"]
+
+
+def say_scoreboard(course: Course, options: argparse.Namespace) -> list[str]:
+    return [f"{course.readme.name}: {'table written' if scoreboard.write(course) else 'unchanged'}"]
+
+
+def say_student(course: Course, options: argparse.Namespace) -> list[str]:
+    written = student.write_edition(course.notebooks(), course.build / "student")
+    return [f"{len(written)} notebooks without solutions: {relative(course.build / 'student')}"]
+
+
+ANSWERS = {
+    "work": say_work,
+    "fresh": say_fresh,
+    "store": say_store,
+    "links": say_links,
+    "scoreboard": say_scoreboard,
+    "student": say_student,
+}
 
 
 def main(arguments: list[str] | None = None, course: Course | None = None) -> int:
@@ -200,7 +240,7 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
     except CourseError as error:
         print(f"{str(error).removesuffix('.')}.", file=sys.stderr)
         return 2
-    except NotebookFailed as error:
+    except (NotebookFailed, CellFailed) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -19,6 +19,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 OLDEST_PYTHON = (3, 11)
+LAB_SETTINGS = {
+    # The table of contents scrolls to a far heading only where all cells are drawn (jupyterlab #15215, #17202).
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "defer"},
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    # A notebook saved with its widgets' state shows them, and what they drew, when it is opened again.
+    "@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True},
+}
+"""What JupyterLab does here unless the reader's own settings say otherwise."""
 ORACLE_ENVIRONMENT = {"MAMBA_SKIP_CUDA_BUILD": "TRUE", "MAMBA_FORCE_BUILD": "TRUE"}
 
 
@@ -52,6 +60,18 @@ class Environment:
             return stamp["key"] == self.key() and (stamp["gpu"] or not wants_gpu)
         except (OSError, ValueError, KeyError, TypeError):
             return False
+
+    def write_lab_settings(self) -> None:
+        """Write JupyterLab's settings into the environment, where they are not there already."""
+        file = self.folder / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+        text = json.dumps(LAB_SETTINGS, indent=1) + "\n"
+        try:
+            if file.is_file() and file.read_text() == text:
+                return
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        except OSError as error:  # the course works without them
+            say(f"JupyterLab's settings could not be written ({error.strerror}); its table of contents may not scroll.")
 
     def site_packages(self) -> Path:
         if os.name == "nt":
@@ -95,12 +115,11 @@ def install(root: Path = ROOT, wants_gpu: bool = False) -> None:
     Raises InstallError when pip or venv fail; the next call then goes on where this one stopped.
     """
     environment = Environment(root)
-    if environment.is_complete(wants_gpu):
-        return
-    with only_one(root / ".venv.lock"):
-        if environment.is_complete(wants_gpu):  # another process has just finished
-            return
-        bring_up(environment, wants_gpu)
+    if not environment.is_complete(wants_gpu):
+        with only_one(root / ".venv.lock"):
+            if not environment.is_complete(wants_gpu):  # another process may just have finished
+                bring_up(environment, wants_gpu)
+    environment.write_lab_settings()
 
 
 def bring_up(environment: Environment, wants_gpu: bool) -> None:

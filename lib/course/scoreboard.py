@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lib.course.notebook_file import write_atomically
 from lib.workbench.course import PAPERS, Course, CourseError, Paper, read_ledger
 from lib.workbench.evidence import Tally, is_earlier, tally
 
@@ -63,5 +64,5 @@ def write(course: Course) -> bool:
     updated = updated_readme(course)
     if course.readme.read_text(encoding="utf-8") == updated:
         return False
-    course.readme.write_text(updated, encoding="utf-8")
+    write_atomically(course.readme, updated.encode())
     return True

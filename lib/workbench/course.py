@@ -173,12 +173,15 @@ class Course:
         return sorted((self.root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
     def notebook(self, name: str) -> Path:
-        """The notebook called `name`, with or without folder and ending.
+        """The notebook called `name`: its file with or without folder and ending, its number, or how its name begins.
 
         Raises CourseError, listing the notebooks, when there is none.
         """
         found = {path.stem: path for path in self.notebooks()}
         wanted = Path(name).name.removesuffix(".ipynb")
+        begins_so = [stem for stem in found if wanted and stem.startswith(wanted.zfill(2))]
+        if wanted not in found and len(begins_so) == 1:
+            [wanted] = begins_so
         if wanted not in found:
             raise CourseError(f"NB must name a notebook, got {name!r}; there is: {', '.join(found) or 'none yet'}.")
         return found[wanted]

@@ -12,7 +12,7 @@ import pytest
 
 from lib.course.commands import main
 from lib.course.scoreboard import END, START
-from lib.workbench.course import CLAIMS_MIME, Course, read_ledger
+from lib.workbench.course import CLAIMS_MIME, Course, CourseError, read_ledger
 from lib.workbench.tuning_file import TuningFile
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,6 +77,9 @@ def one_sentence(capsys: pytest.CaptureFixture[str]) -> str:
         (["run", "01_jamba", "-p", "scale", "huge"], "smoke, laptop, gpu"),
         (["validate", "nothing"], "01_jamba"),
         (["evidence", "nothing"], "01_jamba"),
+        (["fresh", ""], "01_jamba"),
+        (["store", "2"], "01_jamba"),
+        (["links", "7"], "01_jamba"),
         (["evidence", "01_jamba", "--seeds", "0 0"], "different"),
         (["evidence", "01_jamba", "--seeds", ""], "different"),
         (["tune", "nothing"], "01_jamba"),
@@ -95,6 +98,37 @@ def test_run_executes_a_copy_with_its_parameters_and_leaves_the_notebook_alone(c
     ledger = read_ledger(course.build / "runs" / "01_jamba-smoke-3.ipynb")
     assert (ledger["scale"], ledger["seed"], ledger["claims"][0]["values"]) == ("smoke", 3, {"size": 7})
     assert course.notebook("01_jamba").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["01", "1", "01_jam", "01_jamba", "work/01_jamba.ipynb"])
+def test_a_notebook_is_named_by_its_number_or_the_beginning_of_its_name(course, name):
+    assert course.notebook(name).name == "01_jamba.ipynb"
+
+
+@pytest.mark.parametrize("name", ["0", "", "jamba", "01_jambas"])
+def test_a_name_that_begins_no_notebook_or_two_is_refused(course, name):
+    write_notebook(course, "00_start_here", cell("1"))
+    write_notebook(course, "00_start_now", cell("1"))
+    with pytest.raises(CourseError):
+        course.notebook(name)
+
+
+def test_work_and_fresh_say_where_the_copies_lie(course, capsys):
+    assert main(["work"], course) == 0
+    assert "copied to work/: 01_jamba." in capsys.readouterr().out
+    (course.root / "work" / "01_jamba.ipynb").write_text("mine")
+    assert main(["fresh", "01"], course) == 0
+    assert "your own is kept: " in capsys.readouterr().out
+    assert (course.root / "work" / "01_jamba-1.ipynb").read_text() == "mine"
+
+
+def test_links_says_which_notebooks_it_changed(course, capsys):
+    title = {"cell_type": "markdown", "id": "t", "metadata": {}, "source": ["# 01"]}
+    write_notebook(course, "01_jamba", title)
+    assert main(["links"], course) == 0
+    assert "linked anew: 01_jamba" in capsys.readouterr().out
+    assert main(["links", "1"], course) == 0
+    assert "nothing" in capsys.readouterr().out
 
 
 def test_a_failing_notebook_is_one_sentence_and_its_copy_stays(course, capsys):

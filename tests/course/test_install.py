@@ -129,6 +129,35 @@ def test_the_script_needs_only_the_standard_library():
     assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
 
 
+def lab_settings(project: Path) -> Path:
+    return project / ".venv" / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+
+
+def test_jupyterlabs_settings_are_written_at_set_up(pip, project):
+    install(project)
+    settings = json.loads(lab_settings(project).read_text())
+    assert settings["@jupyterlab/notebook-extension:tracker"] == {"windowingMode": "defer"}
+    assert settings["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"
+    assert settings["@jupyter-widgets/jupyterlab-manager:plugin"] == {"saveState": True}
+
+
+def test_an_environment_of_before_gets_changed_settings_without_a_new_install(pip, project):
+    install(project)
+    lab_settings(project).write_text("{}")
+    pip.asked.clear()
+    install(project)
+    assert pip.asked == [] and json.loads(lab_settings(project).read_text()) == setup.LAB_SETTINGS
+
+
+def test_settings_that_cannot_be_written_are_one_sentence_and_no_failure(pip, project, capsys):
+    install(project)
+    lab_settings(project).unlink()
+    lab_settings(project).mkdir()
+    capsys.readouterr()
+    install(project)
+    assert capsys.readouterr().out.count("settings could not be written") == 1
+
+
 def distribution(site: Path, name: str, *, size: int = 4, record: bool = True, metadata: bool = True) -> Path:
     """A distribution of one file that holds four bytes, recorded with `size`."""
     info = site / f"{name}-1.0.dist-info"

@@ -1,0 +1,53 @@
+"""A notebook on disk: its JSON read and written in one form, so that a rewritten notebook differs where it was changed.
+
+The form is that of nbformat and JupyterLab: keys in their order, one space of indentation, a newline at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+
+def read(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def text_of(notebook: dict) -> str:
+    """The text that JupyterLab would write for this notebook."""
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+def write(path: Path, notebook: dict) -> None:
+    """Replace `path` at once: a reader or a full disk never meets half a notebook."""
+    write_atomically(path, text_of(notebook).encode())
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp")
+    partial = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        partial.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def source(cell: dict) -> str:
+    """A cell's text, which the format stores as one string or as a list of lines."""
+    return "".join(cell["source"])
+
+
+def with_source(cell: dict, text: str) -> dict:
+    """A copy of `cell` that holds `text`."""
+    return {**cell, "source": text.splitlines(keepends=True)}
+
+
+def tags(cell: dict) -> list[str]:
+    return cell["metadata"].get("tags", [])
