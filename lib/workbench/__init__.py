@@ -30,6 +30,6 @@ __all__ = [
     "CLAIMS_MIME", "MODELS", "PALETTE", "SCALES", "Claim", "Exercise", "Exploration", "Ledger", "Run", "Table",
     "all_of", "at_least", "at_most", "bars", "beats", "colour", "course_map", "curves", "dots", "environment_report",
     "exercise", "explore", "figure", "heat_map", "house_style", "html_table", "intervals", "is_true",
-    "isolated_randomness", "label_axes", "model_style", "pictures", "seed_everything", "show_glossary", "smooth", "theme",
-    "tint", "within",
+    "isolated_randomness", "label_axes", "model_style", "pictures", "seed_everything", "show_glossary", "smooth",
+    "theme", "tint", "within",
 ]  # fmt: skip
