@@ -55,7 +55,7 @@ def execute(notebook: dict, folder: Path, attempt: Path) -> dict:
     from nbclient.exceptions import CellExecutionError, DeadKernelError
     from traitlets.config import Config
 
-    node = nbformat.from_dict(blank(notebook))
+    node = nbformat.reads(notebook_file.text_of(blank(notebook)), nbformat.NO_CONVERT)
     described = get_kernel_spec(KERNEL).display_name
     node.metadata.kernelspec = {"display_name": described, "language": "python", "name": KERNEL}
     client = NotebookClient(
@@ -68,14 +68,15 @@ def execute(notebook: dict, folder: Path, attempt: Path) -> dict:
         resources={"metadata": {"path": str(folder)}},
         config=Config(KernelManager={"transport_encryption": "auto"}),  # else the kernel warns of listeners
     )
+    started = []
+    client.on_cell_execute = lambda cell, cell_index: started.append(cell_index)
     try:
         client.execute()
     except (CellExecutionError, DeadKernelError) as error:
-        number = sum(cell["cell_type"] == "code" and cell["execution_count"] is not None for cell in node.cells)
         reason = (
             f"raised {error.ename}: {error.evalue}" if isinstance(error, CellExecutionError) else "ended its kernel"
         )
-        raise CellFailed(f"{attempt.name} is unchanged: code cell {number} {reason}.") from None
+        raise CellFailed(f"{attempt.name} is unchanged: code cell {len(started)} {reason}.") from None
     finally:
         notebook_file.write(attempt, as_jupyterlab_writes(nbformat.writes(node)))
     return notebook_file.read(attempt)

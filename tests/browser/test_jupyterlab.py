@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
-from pathlib import Path
 
-import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
-ROOT = Path(__file__).resolve().parents[2]
+in_both_themes = pytest.mark.parametrize("page", ["JupyterLab Light", "JupyterLab Dark"], indirect=True)
 WIDGET_CELL = """
 from lib.workbench import curves, figure, widgets
 
@@ -28,118 +19,129 @@ def line(slope=1.0):
 
 widgets.explore(line, slope=(0.0, 4.0, 0.5));
 """
+PICTURE = ".jp-OutputArea-output img"
+EXERCISE_CELL = """
+from lib.workbench import exercise
+
+@exercise("twice")
+def check(double):
+    assert double(3) == 6, "three twice is six"
+
+def my_double(x):
+    return 2 * x
+
+check(my_double)
+"""
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """JupyterLab on a folder with notebook 00 and one with a slider; gives the address and the token."""
-    folder = tmp_path_factory.mktemp("lab")
-    shutil.copy(ROOT / "notebooks" / "00_start_here.ipynb", folder)
-    slider = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(WIDGET_CELL)])
-    slider.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
-    nbformat.write(slider, folder / "slider.ipynb")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    arguments = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--IdentityProvider.token=test"]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "jupyterlab", *arguments, f"--ServerApp.root_dir={folder}"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        start_new_session=True,
-    )
-    try:
-        wait_for(lambda: answers(f"http://127.0.0.1:{port}/api?token=test"), 60, "JupyterLab to answer")
-        yield f"http://127.0.0.1:{port}/lab/tree/{{}}?token=test&reset"
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)  # the server and its kernels
-        server.wait()
-
-
-@pytest.fixture
-def browser():
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    flags = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=1300,1000")
-    quiet = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
-    for flag in (*flags, *quiet):
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
-    yield driver
-    driver.quit()
-
-
-def test_a_slider_redraws_its_figure_in_place(lab, browser):
+def test_a_slider_redraws_its_figure_in_place(page):
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
 
-    run_all_cells(lab, browser, "slider.ipynb")
-    wait_for(lambda: found(browser, ".jp-OutputArea-output .widget-slider"), 60, "the slider")
-    picture = found(browser, ".jp-OutputArea-output img")
-    assert len(picture) == 1, "the still must not stand beside the live view"
-    source = "return document.querySelector('.jp-OutputArea-output img')?.src"  # one look: the view is redrawn
-    before = browser.execute_script(source)
+    page.open(page.lab.write("slider.ipynb", new_code_cell(WIDGET_CELL)))
+    page.run_all()
+    page.wait_for(lambda: page.found(".jp-OutputArea-output .widget-slider"), "the slider")
+    assert len(page.found(PICTURE)) == 1, "the still must not stand beside the live view"
+    source = f"return document.querySelector('{PICTURE}')?.src"  # one look: the view is redrawn
+    before = page.ask(source)
     time.sleep(1)  # the view, too, is drawn twice
-    browser.execute_script("document.querySelector('.noUi-handle').focus()")
-    ActionChains(browser).send_keys(Keys.ARROW_RIGHT).perform()
-    wait_for(lambda: browser.execute_script(source) not in (before, None), 30, "the figure to change")
+    page.ask("document.querySelector('.noUi-handle').focus()")
+    ActionChains(page.browser).send_keys(Keys.ARROW_RIGHT).perform()
+    page.wait_for(lambda: page.ask(source) not in (before, None), "the figure to change")
 
 
-def test_notebook_00_runs_top_to_bottom_and_shows_its_map(lab, browser):
-    run_all_cells(lab, browser, "00_start_here.ipynb")
-    shown = "return document.querySelector('.jp-Notebook').innerText.includes('16 KiB hold 4096')"
-    wait_for(lambda: browser.execute_script(shown), 90, "the ledger's rows")
-    errors = found(browser, ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']")
+def test_notebook_00_runs_top_to_bottom_and_shows_its_map(page):
+    page.open("00_start_here.ipynb")
+    page.run_all()
+    page.wait_for(lambda: "16 KiB hold 4096" in page.text(), "the ledger's rows")
+    errors = page.found(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']")
     assert not [error.text for error in errors]
 
 
-def run_all_cells(lab: str, browser, notebook: str) -> None:
-    """Open the notebook and run it cell by cell with Shift+Enter, as a reader does."""
-    from selenium.webdriver.common.action_chains import ActionChains
-    from selenium.webdriver.common.keys import Keys
-
-    browser.get(lab.format(notebook))
-    wait_for(lambda: found(browser, ".jp-Notebook .jp-Cell"), 60, "the notebook")
-    wait_for(lambda: found(browser, ".jp-Notebook-ExecutionIndicator[data-status='idle']"), 60, "the kernel")
-    time.sleep(2)  # the front end draws the cells anew once the kernel is there
-    wait_for(lambda: click_first(browser, ".jp-Notebook .jp-Cell"), 30, "a cell to click")
-    count = len(nbformat.read(ROOT / "notebooks" / notebook, 4).cells) if notebook[0].isdigit() else 1
-    for _ in range(count):
-        ActionChains(browser).key_down(Keys.SHIFT).send_keys(Keys.ENTER).key_up(Keys.SHIFT).perform()
-        time.sleep(0.2)
+def test_opening_and_saving_a_stored_notebook_changes_nothing(page):
+    copy, original = (page.lab.root / folder / "00_start_here.ipynb" for folder in ("work", "notebooks"))
+    copy.write_bytes(original.read_bytes())
+    page.open("00_start_here.ipynb")
+    page.command("docmanager:save")
+    assert copy.read_text() == original.read_text()
 
 
-def click_first(browser, selector: str) -> bool:
-    """Click unless the front end has just drawn the element anew."""
-    from selenium.common.exceptions import WebDriverException
-
-    try:
-        found(browser, selector)[0].click()
-    except (IndexError, WebDriverException):
-        return False
-    return True
-
-
-def found(browser, selector: str) -> list:
-    from selenium.webdriver.common.by import By
-
-    return browser.find_elements(By.CSS_SELECTOR, selector)
+def test_a_link_leads_to_the_next_notebook_and_its_bar_back_to_the_map(page):
+    page.open("00_start_here.ipynb")
+    title_of_the_tab = (
+        "return document.querySelector('#jp-main-dock-panel .lm-mod-current .lm-TabBar-tabLabel').innerText"
+    )
+    page.ask("document.querySelector(\".jp-Notebook a[href*='01_jamba.ipynb']\").click()")
+    page.wait_for(lambda: page.ask(title_of_the_tab) == "01_jamba.ipynb", "notebook 01")
+    assert (page.lab.work / "01_jamba.ipynb").exists()
 
 
-def answers(address: str) -> bool:
-    try:
-        return urllib.request.urlopen(address, timeout=2).status == 200
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return False
+@in_both_themes
+def test_a_far_heading_of_the_table_of_contents_scrolls_and_nothing_pops_up(page, request):
+    page.open("10_var.ipynb")
+    page.command("toc:show-panel")
+    headings = ".jp-TableOfContents .jp-tocItem-content"
+    page.wait_for(lambda: len(page.found(headings)) > 20, "the table of contents")
+    far = page.found(headings)[-1]
+    heading = far.text.strip()
+    page.ask("arguments[0].click()", far)
+    place = """
+        const view = document.querySelector('.jp-Notebook').closest('.jp-NotebookPanel').getBoundingClientRect();
+        const all = [...document.querySelectorAll('.jp-Notebook :is(h1, h2, h3)')];
+        const place = all.find(each => each.innerText.includes(arguments[0]))?.getBoundingClientRect();
+        return Boolean(place) && place.top >= view.top && place.bottom <= view.bottom;
+    """
+    page.wait_for(lambda: page.ask(place, heading), f"the heading {heading!r} to be in view", 15)
+    assert page.found(".Toastify__toast") == []
+    assert is_dark(page) == ("Dark" in request.node.callspec.params["page"])
 
 
-def wait_for(condition, seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"waited {seconds} s for {what}")
-        time.sleep(0.3)
+@in_both_themes
+def test_a_saved_widget_comes_back_with_its_picture(page):
+    page.open(page.lab.write("saved.ipynb", new_code_cell(WIDGET_CELL)))
+    page.run_all()
+    page.wait_for(lambda: page.found(".widget-slider") and page.found(PICTURE), "the slider and its picture")
+    page.leave()
+    page.open("saved.ipynb")
+    page.wait_for(lambda: page.found(".widget-slider") and page.found(PICTURE), "the slider and its picture again")
+    assert page.ask(f"return document.querySelector('{PICTURE}').naturalWidth") > 100
+    assert "model not found" not in page.text()
+
+
+@in_both_themes
+def test_a_right_answer_is_praised_without_an_error_and_the_solution_stays_hidden(page):
+    solution = "def double_solution(x):\n    return x + x  # the_secret\n\n\ncheck(double_solution, required=True)"
+    folded = {"jupyter": {"source_hidden": True, "outputs_hidden": True}, "tags": ["solution"]}
+    cells = new_markdown_cell("# Twice"), new_code_cell(EXERCISE_CELL), new_code_cell(solution, metadata=folded)
+    page.open(page.lab.write("exercise.ipynb", *cells))
+    page.run_all()
+    page.wait_for(lambda: "correct" in page.text(), "the checker's answer")
+    assert page.found(".jp-mod-active .jp-RenderedText[data-mime-type$='error']") == []
+    assert "Traceback" not in page.text() and "AssertionError" not in page.text()
+    assert "the_secret" not in page.text() and page.text().count("correct") == 1
+    assert contrast(page, "correct") >= 3
+
+
+def is_dark(page) -> bool:
+    return page.ask("return document.body.dataset.jpThemeLight") == "false"
+
+
+def contrast(page, word: str) -> float:
+    """The contrast (WCAG 2.1, 1.4.3) of the first output that holds `word` against the notebook's background."""
+    colours = page.ask(
+        """
+        const output = [...document.querySelectorAll('.jp-OutputArea-output p')];
+        const text = output.find(each => each.innerText.includes(arguments[0]));
+        const behind = document.querySelector('.jp-Notebook');
+        return [getComputedStyle(text).color, getComputedStyle(behind).backgroundColor];
+        """,
+        word,
+    )
+    light, dark = sorted((luminance(colour) for colour in colours), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(part) / 255 for part in colour.partition("(")[2].rstrip(")").split(",")[:3]]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
