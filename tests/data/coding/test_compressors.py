@@ -69,12 +69,12 @@ def test_damaged_and_cut_tokens_give_a_sentence_or_a_text_and_never_hang(name, d
         tokens[data.draw(st.integers(0, len(tokens) - 1))] = data.draw(st.integers(0, compressor.vocab_size - 1))
     else:
         tokens = np.array(data.draw(st.lists(st.integers(0, compressor.vocab_size - 1), max_size=40)), dtype=np.int64)
-    begin = time.perf_counter()
+    begin = time.process_time()
     try:
         assert isinstance(compressor.decode(tokens), bytes)
     except ValueError as error:
         assert "\n" not in str(error) and len(str(error)) > 20
-    assert time.perf_counter() - begin < 20
+    assert time.process_time() - begin < 20  # of computing; a decoder that hangs computes for good
 
 
 @pytest.mark.parametrize("name", ["windows[10,10]", "windows[16,8]", "windows[16,16]"])
