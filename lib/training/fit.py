@@ -206,7 +206,7 @@ def _checkpoint(path: str | Path, run: dict, accelerator: Accelerator) -> Checkp
     whole = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.MULTI_GPU)
     if accelerator.distributed_type not in whole:
         kind = accelerator.distributed_type.value
-        raise ValueError(f"checkpoint needs every process to hold the whole model, which {kind} does not: give None")
+        raise ValueError(f"checkpoint must be None unless every process holds the whole model, got one under {kind}")
     return Checkpoint(Path(path), run)
 
 

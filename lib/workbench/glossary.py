@@ -136,7 +136,7 @@ def meaning(word: str) -> str:
     for names, text, _ in entries():
         if word.casefold() in (name.strip().casefold() for name in names.split(",")):
             return text
-    raise KeyError(f"the glossary of lib/workbench/glossary.py has no {word!r}")
+    raise KeyError(f"word must be one that lib/workbench/glossary.py explains, got {word!r}")
 
 
 def show_glossary() -> None:

@@ -29,8 +29,9 @@ def heat_map(
 ) -> AxesImage:
     """A matrix as colours with its numbers written in (`fmt=None` leaves them out); nan stays white."""
     values = np.asarray(matrix, dtype=float)
-    if values.shape != (len(rows), len(columns)):
-        raise ValueError(f"matrix has the shape {values.shape}; rows and columns name {(len(rows), len(columns))}")
+    wanted = (len(rows), len(columns))
+    if values.shape != wanted:
+        raise ValueError(f"matrix must have the shape {wanted} of rows and columns, got {values.shape}")
     image = ax.imshow(values, aspect="auto", cmap="cividis", vmin=vmin, vmax=vmax)
     ax.set_xticks(range(len(columns)), [str(name) for name in columns])
     ax.set_yticks(range(len(rows)), [str(name) for name in rows])
@@ -51,7 +52,7 @@ def pictures(ax: Axes, images: Sequence, *, columns: int, title: str, rows: Sequ
     """
     stack = np.asarray(images, dtype=np.float32)
     if stack.ndim != 4 or stack.shape[1] != 3 or columns < 1 or len(stack) % columns or not len(stack):
-        raise ValueError(f"images have the shape {stack.shape}; wanted are (rows x {columns}, 3, height, width)")
+        raise ValueError(f"images must have the shape (rows x {columns}, 3, height, width), got {stack.shape}")
     count, _, height, width = stack.shape
     tiles = np.clip((stack.transpose(0, 2, 3, 1) + 1) / 2, 0, 1)
     tiles = np.pad(tiles, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=1).reshape(

@@ -48,7 +48,7 @@ __all__ = [
 def smooth(values: Sequence[float], weight: float = 0.9) -> np.ndarray:
     """Exponential mean without the bias of its start: sum_k w^k v_{t-k} / sum_k w^k; weight 0 changes nothing."""
     if not 0 <= weight < 1:
-        raise ValueError(f"weight is {weight}; allowed is 0 <= weight < 1")
+        raise ValueError(f"weight must be at least 0 and below 1, got {weight}")
     smoothed, total, mass = [], 0.0, 0.0
     for value in np.asarray(values, dtype=float):
         total, mass = weight * total + value, weight * mass + 1
@@ -76,7 +76,7 @@ def curves(
         seeds = values if values.ndim == 2 else values[None]
         positions = np.arange(1, seeds.shape[1] + 1) if at is None else np.asarray(at)
         if len(positions) != seeds.shape[1]:
-            raise ValueError(f"at has {len(positions)} values; {name!r} has {seeds.shape[1]}")
+            raise ValueError(f"at must hold {seeds.shape[1]} values for {name!r}, got {len(positions)}")
         mean = seeds.mean(axis=0)
         if weight:
             ax.plot(positions, mean, color=style.color, alpha=0.2, linewidth=0.8)

@@ -50,7 +50,7 @@ def explore(function: Callable[..., object], /, **controls: object) -> Explorati
         name: control_of(name, form, defaults.get(name, inspect.Parameter.empty)) for name, form in controls.items()
     }
     if not made:
-        raise ValueError("controls are empty; explore needs at least one, such as layers=(1, 32)")
+        raise ValueError("controls must be at least one, such as layers=(1, 32), got none")
     view = Exploration(function, made)
     view.show()
     return view
@@ -86,7 +86,7 @@ class Exploration:
         """Move controls and return the function's new result. Raises ValueError for a value a control cannot take."""
         for name, value in values.items():
             if name not in self._controls:
-                raise ValueError(f"{name!r} is not a control; the controls are {', '.join(self._controls)}")
+                raise ValueError(f"controls must be among {', '.join(self._controls)}, got {name!r}")
             self._controls[name].check(value)
             if self._controls[name].size is not None:
                 values[name] = rows_of(value)

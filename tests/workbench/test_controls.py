@@ -75,7 +75,7 @@ def test_values_out_of_reach_are_refused_and_nothing_moves(mode):
     for name, value in wrong.items():
         with pytest.raises(ValueError, match=f"^{name} must be .*, got {value!r}$"):
             view.set(**{name: value})
-    with pytest.raises(ValueError, match="'depth' is not a control; the controls are layers"):
+    with pytest.raises(ValueError, match=r"^controls must be among layers, .*, got 'depth'$"):
         view.set(depth=3)
     assert view.result == "<b>8 4 True x</b>"
     with pytest.raises(ValueError, match=r"^layers must be between 1 and 4, got 8$"):

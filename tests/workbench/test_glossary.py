@@ -32,7 +32,7 @@ def test_a_word_is_found_by_each_of_its_names_in_any_case(word):
 
 
 def test_a_missing_word_is_an_error_that_names_the_file():
-    with pytest.raises(KeyError, match=r"glossary\.py has no 'flux'"):
+    with pytest.raises(KeyError, match=r"glossary\.py explains, got 'flux'"):
         meaning("flux")
 
 

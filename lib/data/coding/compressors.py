@@ -260,8 +260,11 @@ class EqualInfo:
 
     def decode_windows(self, tokens: Sequence[int] | Tokens) -> list[bytes]:
         """The bytes of every window by itself."""
-        if self._ablation["reset_every"] != 1 or self._ablation["padding"] != "zero":
-            raise ValueError("windows without a reset or with random padding serve as ablations and cannot be decoded")
+        reset_every, padding = self._ablation["reset_every"], self._ablation["padding"]
+        if reset_every != 1 or padding != "zero":  # what the ablations write
+            raise ValueError(
+                f"reset_every and padding must be 1 and 'zero' for decoding, got {reset_every} and {padding!r}"
+            )
         return decode_windows(self.model, self.digits(tokens), self.window, mode=self.mode, longest=self.longest)
 
 

@@ -68,7 +68,8 @@ def run(program: Program, arguments: Sequence[Value], *, max_steps: int = 10_000
     too large to print (a thousand words, twenty levels).
     """
     if len(arguments) != len(program.parameters):
-        raise PseudocodeError(f"line 1: {program.name} takes {len(program.parameters)} arguments, got {len(arguments)}")
+        count = len(program.parameters)
+        raise PseudocodeError(f"line 1: {program.name} must be given {count} arguments, got {len(arguments)}")
     machine = _Interpreter(max_steps)
     names = dict(zip(program.parameters, (copied(value) for value in arguments), strict=True))
     try:

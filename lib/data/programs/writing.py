@@ -137,7 +137,7 @@ def written(e: Expression, outer: int = 0, words: Mapping[str, str] | None = Non
             else:  # comparisons do not chain, so both sides of one stand above it
                 text = f"{written(left, level + (level == 2), words)} {said} {written(right, level + 1, words)}"
             return f"({text})" if level < outer else text
-    raise TypeError(f"{e!r} is no expression")
+    raise TypeError(f"expression must be one of the pseudocode's, got {e!r}")
 
 
 def _lines(body: Sequence[Statement], level: int, comments: bool, python: bool = False) -> Iterator[str]:

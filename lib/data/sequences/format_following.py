@@ -130,7 +130,7 @@ class FormatTask:
         """
         predictions = check_predictions(predictions, batch)
         if not batch.counted.any():
-            raise ValueError("batch has no counted example: no class of a second half was shown before")
+            raise ValueError("batch must have a counted example, got none: no class of a second half was shown before")
         answers = np.take_along_axis(predictions, batch.positions, axis=1)
         right = np.take_along_axis(batch.labels, batch.classes, axis=1)
         hits = {

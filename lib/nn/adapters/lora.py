@@ -91,7 +91,7 @@ def add_lora(
         if isinstance(module, nn.Linear) and any(named(name, target) for target in targets)
     }
     if missing := [target for target in targets if not any(named(name, target) for name in found)]:
-        raise ValueError(f"targets {', '.join(missing)} name no linear layer of {type(model).__name__}")
+        raise ValueError(f"targets must name linear layers of {type(model).__name__}, got {', '.join(missing)}")
     smallest = min(min(layer.in_features, layer.out_features) for layer in found.values())
     if not 1 <= rank <= smallest:
         raise ValueError(f"rank must be 1..{smallest}, the smallest side of the layers, got {rank}")

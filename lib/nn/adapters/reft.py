@@ -58,7 +58,7 @@ class ReFTConfig:
                 f"prefix and suffix must be at least 0 and one of them above, got {self.prefix}, {self.suffix}"
             )
         if self.prefix is None and not self.tied:
-            raise ValueError("untied interventions need a prefix and a suffix")
+            raise ValueError("prefix and suffix must be numbers for untied interventions, got None")
 
     @classmethod
     def from_json(cls, text: str) -> ReFTConfig:
@@ -96,7 +96,7 @@ class ReFT(nn.Module):
         super().__init__()
         blocks = decoder_blocks(model)
         if max(config.sites) >= len(blocks):
-            raise ValueError(f"sites reach block {max(config.sites)}; the model has blocks 0 to {len(blocks) - 1}")
+            raise ValueError(f"sites must be among the model's blocks 0 to {len(blocks) - 1}, got {max(config.sites)}")
         dim, make = residual_width(model), INTERVENTIONS[config.kind]
         self.interventions = nn.ModuleList(
             [nn.ModuleList([make(dim, config.rank, **options) for _ in range(config.groups)]) for _ in config.sites]

@@ -104,8 +104,8 @@ class RoutedLayer(nn.Module):
         """Raises NotImplementedError when the block does not mix time by attention."""
         if not isinstance(self.mixer, Attention):
             raise NotImplementedError(
-                f"decoding a routed layer needs an Attention mixer, got {type(self.mixer).__name__}: other states are "
-                "not kept apart by sequence"
+                f"mixer must be an Attention for decoding a routed layer, got {type(self.mixer).__name__}: other "
+                "states are not kept apart by sequence"
             )
         return RoutedState()
 

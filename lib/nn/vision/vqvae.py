@@ -50,8 +50,10 @@ class VQVAE(nn.Module):
 
         Raises TypeError for other networks than the small ones.
         """
-        if not isinstance(self.encoder, SmallEncoder) or not isinstance(self.decoder, SmallDecoder):
-            raise TypeError(f"start_from serves the small networks only, got {type(self.encoder).__name__}")
+        if not isinstance(self.encoder, SmallEncoder):
+            raise TypeError(f"encoder must be a SmallEncoder for start_from, got {type(self.encoder).__name__}")
+        if not isinstance(self.decoder, SmallDecoder):
+            raise TypeError(f"decoder must be a SmallDecoder for start_from, got {type(self.decoder).__name__}")
         start_from_principal_components(self.encoder, self.decoder, images)
         for convolution in (self.quant_conv, self.post_quant_conv):
             nn.init.dirac_(convolution.weight)

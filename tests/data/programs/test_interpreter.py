@@ -45,7 +45,7 @@ def test_steps_are_limited():
     program = parse("def f(xs):\n    for a in xs:\n        for b in xs:\n            c = 1\n    return c")
     with pytest.raises(PseudocodeError, match="more than 1000 steps"):
         run(program, [list(range(100))], max_steps=1000)
-    with pytest.raises(PseudocodeError, match="takes 1 arguments, got 0"):
+    with pytest.raises(PseudocodeError, match="must be given 1 arguments, got 0"):
         run(program, [])
 
 

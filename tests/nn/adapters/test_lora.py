@@ -86,7 +86,7 @@ def test_counts_of_the_paper():
 
 
 def test_bad_input_gets_one_sentence():
-    with pytest.raises(ValueError, match=r"^targets gate name no linear layer of TransformerLM$"):
+    with pytest.raises(ValueError, match=r"^targets must name linear layers of TransformerLM, got gate$"):
         add_lora(model(), ("q_proj", "gate"), 2)
     net = model()
     for targets, rank in ((("q_proj", "gate"), 2), (("q_proj",), 17), (("proj",), 2)):

@@ -187,11 +187,14 @@ def test_bad_input_gets_one_sentence(tmp_path):
         ({"sites": (0, 0)}, r"^sites must be different"),
         ({"prefix": None}, r"^prefix and suffix must both be numbers"),
         ({"prefix": 0, "suffix": 0}, r"^prefix and suffix must be at least 0"),
-        ({"prefix": None, "suffix": None, "tied": False}, r"^untied interventions need"),
+        (
+            {"prefix": None, "suffix": None, "tied": False},
+            r"^prefix and suffix must be numbers for untied",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             ReFTConfig(**{"kind": "LoReFT", "sites": (0,), **fields})
-    with pytest.raises(ValueError, match=r"^sites reach block 3; the model has blocks 0 to 2$"):
+    with pytest.raises(ValueError, match=r"^sites must be among the model's blocks 0 to 2, got 3$"):
         ReFT(ours(), ReFTConfig("LoReFT", (3,)))
     with pytest.raises(ValueError, match=r"^Linear must keep its blocks in model.layers, .*; it has none of these$"):
         ReFT(nn.Linear(3, 3), CONFIG)

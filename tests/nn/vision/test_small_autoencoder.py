@@ -22,7 +22,7 @@ def test_principal_components_are_the_best_linear_start():
     values = torch.linalg.eigvalsh(torch.cov((patches - patches.mean(0)).t()))
     assert F.mse_loss(rebuilt, images).item() == pytest.approx(values[:-6].sum().item() / 48, rel=0.02)
     assert spread == pytest.approx(1, rel=0.05)
-    with pytest.raises(TypeError, match=r"^start_from serves the small networks only, got ReleasedEncoder$"):
+    with pytest.raises(TypeError, match=r"^encoder must be a SmallEncoder for start_from, got ReleasedEncoder$"):
         VQVAE.released(ch=32, patch_nums=(1, 2), vocab_size=20).start_from(images)
 
 
