@@ -1,8 +1,9 @@
 """Generators, corpora and tokenizers: numpy and plain Python, no torch."""
 
 from lib.data.batches import IGNORE, SequenceBatch, drawn_rows, shift_left, shuffled_rows, windows
+from lib.data.coding.baselines import BPE, Bytes, GZip
 from lib.data.coding.byte_models import ByteModel, MarkovModel, common_bytes
-from lib.data.coding.compressors import BPE, ArithmeticCode, Bytes, EqualInfo, GZip, TextCompressor
+from lib.data.coding.compressors import ArithmeticCode, EqualInfo, TextCompressor
 from lib.data.coding.equal_info import Windows, decode_windows, encode_windows
 from lib.data.programs.interpreter import run as run_pseudocode
 from lib.data.programs.reader import parse as parse_pseudocode

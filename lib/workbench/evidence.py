@@ -14,7 +14,6 @@ every seed must hold. Timed claims have to clear their threshold by 20 % of it, 
 from __future__ import annotations
 
 import math
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from statistics import fmean, stdev
 from typing import Literal
 
 from lib.workbench.course import paper_id
+from lib.workbench.hardware import hardware
 from lib.workbench.verdicts import Comparison, Predicate, Within, from_json
 
 MIN_SEEDS = 3
@@ -246,23 +246,3 @@ def gather(notebook: Path, scale: str, ledgers: list[dict]) -> dict:
         "hardware": hardware(),
         "runs": runs,
     }
-
-
-def hardware() -> str:
-    """The processor's model and the cores this process may use; nothing that identifies the machine."""
-    return f"{processor_model()}, {usable_cores()} cores"
-
-
-def usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def processor_model() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

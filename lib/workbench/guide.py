@@ -15,7 +15,8 @@ from pathlib import Path
 from lib.workbench.course import PAPERS, Course, read_ledger
 from lib.workbench.course_graph import drawing
 from lib.workbench.display import show
-from lib.workbench.evidence import tally, usable_cores
+from lib.workbench.evidence import tally
+from lib.workbench.hardware import usable_cores
 
 WORDS_PER_MINUTE, LINES_PER_MINUTE = 200, 15
 """Of prose and of code, read with care."""

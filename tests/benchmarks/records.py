@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from lib.workbench.evidence import hardware
+from lib.workbench.hardware import hardware
 from tests.benchmarks.registry import SUBJECTS, Result, subject
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,4 +1,4 @@
-"""Compressed text as tokens: plain arithmetic coding, Equal-Info Windows, gzip, and beside them bytes and BPE.
+"""Compressed text as tokens: plain arithmetic coding and Equal-Info Windows; `baselines` beside this file has the rest.
 
 One interface for all, lossless on any bytes: `decode(encode(data)) == data` (Lester et al., arXiv 2404.03626).
 A compressor gives bits, which are cut into tokens of `bits` bits each.
@@ -6,10 +6,7 @@ A compressor gives bits, which are cut into tokens of `bits` bits each.
 
 from __future__ import annotations
 
-import math
-import re
-import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -18,9 +15,7 @@ from jaxtyping import Int
 from lib.data.coding.arithmetic_coder import TOTAL, Decoder, Encoder
 from lib.data.coding.byte_models import ByteModel, symbols_of
 from lib.data.coding.equal_info import Windows, check_window, decode_windows, encode_windows
-from lib.data.text.tokenizers import BPETokenizer
-
-Tokens = Int[np.ndarray, " tokens"]
+from lib.data.coding.tokens import Tokens, check_bits, check_tokens, group, ungroup
 
 
 @runtime_checkable
@@ -42,76 +37,6 @@ class TextCompressor(Protocol):
     def decode(self, tokens: Sequence[int] | Tokens) -> bytes:
         """The text. Raises ValueError with one sentence when the tokens are damaged or end too early."""
         ...
-
-
-class _OneByOne:
-    """`encode_many` for what gains nothing from many texts at once."""
-
-    def encode_many(self, texts: Sequence[bytes]) -> list[Tokens]:
-        return [self.encode(text) for text in texts]
-
-
-class Bytes(_OneByOne):
-    """Token = byte: no compression, the first baseline."""
-
-    vocab_size, bits = 256, 8.0
-
-    def encode(self, data: bytes) -> Tokens:
-        return np.frombuffer(data, dtype=np.uint8).astype(np.int64)
-
-    def decode(self, tokens: Sequence[int] | Tokens) -> bytes:
-        return bytes(check_tokens(tokens, self.vocab_size).astype(np.uint8))
-
-
-class BPE(_OneByOne):
-    """Byte-pair encoding, the second baseline. Bytes that are no UTF-8 stand one by one."""
-
-    def __init__(self, tokenizer: BPETokenizer):
-        self.tokenizer = tokenizer
-        self.vocab_size = tokenizer.vocab_size
-        self.bits = math.log2(self.vocab_size)
-        self._texts = tokenizer.token_bytes
-        self._single = {text: token for token, text in enumerate(self._texts) if len(text) == 1}
-
-    @classmethod
-    def train(cls, text: bytes | Iterable[bytes], vocab_size: int) -> BPE:
-        texts = [text] if isinstance(text, bytes) else text
-        return cls(BPETokenizer.train((part.decode("utf-8", errors="ignore") for part in texts), vocab_size))
-
-    def encode(self, data: bytes) -> Tokens:
-        parts = [np.zeros(0, dtype=np.int64)]
-        for valid, rest in _utf8_runs(data):
-            if valid:
-                parts.append(self.tokenizer.encode(valid))
-            parts.append(np.array([self._single[bytes([byte])] for byte in rest], dtype=np.int64))
-        return np.concatenate(parts)
-
-    def decode(self, tokens: Sequence[int] | Tokens) -> bytes:
-        return b"".join(self._texts[token] for token in check_tokens(tokens, self.vocab_size))
-
-
-class GZip(_OneByOne):
-    """zlib at its default level, header and checksum kept as in the paper; `bits` a token, 8 or 16."""
-
-    def __init__(self, bits: int = 8):
-        self.bits, self.vocab_size = float(check_bits(bits)), 1 << bits
-        self._bits = bits
-
-    def encode(self, data: bytes) -> Tokens:
-        return group(np.unpackbits(np.frombuffer(zlib.compress(data), dtype=np.uint8)), self._bits)
-
-    def decode(self, tokens: Sequence[int] | Tokens) -> bytes:
-        packed = np.packbits(ungroup(check_tokens(tokens, self.vocab_size), self._bits)).tobytes()
-        reader = zlib.decompressobj()
-        try:
-            data = reader.decompress(packed)
-        except zlib.error as error:
-            raise ValueError(f"tokens must be a zlib stream, these are damaged: {error}") from None
-        if not reader.eof:
-            raise ValueError("tokens must be a whole zlib stream, these end too early")
-        if any(reader.unused_data) or len(reader.unused_data) > -(-self._bits // 8):
-            raise ValueError("tokens must be one zlib stream, these go on behind its end")
-        return data
 
 
 class ArithmeticCode:
@@ -266,45 +191,3 @@ class EqualInfo:
                 f"reset_every and padding must be 1 and 'zero' for decoding, got {reset_every} and {padding!r}"
             )
         return decode_windows(self.model, self.digits(tokens), self.window, mode=self.mode, longest=self.longest)
-
-
-def group(bits: Int[np.ndarray, " count"], size: int) -> Tokens:
-    """Bits to tokens of `size` bits, the first bit highest; the last token is filled with zeros."""
-    padded = np.zeros(-(-len(bits) // size) * size, dtype=np.int64)
-    padded[: len(bits)] = bits
-    return padded.reshape(-1, size) @ (1 << np.arange(size - 1, -1, -1))
-
-
-def ungroup(tokens: Tokens, size: int) -> Int[np.ndarray, " count"]:
-    """Tokens to bits."""
-    return ((tokens[:, None] >> np.arange(size - 1, -1, -1)) & 1).astype(np.uint8).reshape(-1)
-
-
-def check_bits(bits: int) -> int:
-    """Raises ValueError unless a token has a whole number of bits, 1..16."""
-    if not isinstance(bits, int | np.integer) or not 1 <= bits <= 16:
-        raise ValueError(f"bits must be a whole number, 1..16 a token, got {bits}")
-    return bits
-
-
-def check_tokens(tokens: Sequence[int] | Tokens, vocab_size: int) -> Tokens:
-    """Raises ValueError unless they are one sequence of numbers below `vocab_size`."""
-    try:
-        tokens = np.asarray(tokens)
-        whole = tokens.dtype.kind in "iu" or not tokens.size
-    except ValueError:  # rows of unequal length
-        whole = False
-    if not whole:
-        raise ValueError("tokens must be whole numbers of at most 64 bits, in one sequence")
-    if tokens.ndim != 1:
-        raise ValueError(f"tokens must be one sequence, got shape {tokens.shape}")
-    if tokens.size and (tokens.min() < 0 or tokens.max() >= vocab_size):
-        raise ValueError(f"tokens must be in 0..{vocab_size - 1}, got {tokens.min()}..{tokens.max()}")
-    return tokens.astype(np.int64)
-
-
-def _utf8_runs(data: bytes) -> Iterable[tuple[str, bytes]]:
-    """(valid text, the invalid bytes behind it) until the data ends."""
-    parts = re.split("([\udc80-\udcff]+)", data.decode("utf-8", errors="surrogateescape"))
-    for valid, rest in zip(parts[::2], [*parts[1::2], ""], strict=True):
-        yield valid, rest.encode("utf-8", errors="surrogateescape")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import zlib
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 from lib.data import BPE, ArithmeticCode, Bytes, EqualInfo, GZip, TextCompressor
 from lib.data.coding.arithmetic_coder import TOTAL
 from lib.data.coding.byte_models import MarkovModel, symbols_of
-from lib.data.coding.compressors import group, ungroup
 
 SAMPLE = (b"def f(x):\n    return x + 1  # the next number\n" * 20) + b"the cat sat on the mat. " * 20
 ORDER_1, ORDER_0 = MarkovModel(SAMPLE, order=1), MarkovModel(SAMPLE)
@@ -99,29 +97,11 @@ def test_an_arithmetic_code_costs_its_models_bits_and_its_end():
     assert ideal - 1 <= len(bits) - end <= 1.001 * ideal + 3
 
 
-def test_gzip_is_zlib_with_its_header():
-    tokens = GZip(8).encode(SAMPLE)
-    assert bytes(tokens.astype(np.uint8)) == zlib.compress(SAMPLE)
-
-
-def test_bytes_that_are_no_text_take_linear_time():
-    data = bytes(range(128, 256)) * 2000
-    assert ALL["bpe"].decode(ALL["bpe"].encode(data)) == data
-
-
 def test_encoding_many_equals_encoding_each():
     texts = [SAMPLE[i : i + 40 + 3 * i] for i in range(0, 90, 13)] + [SAMPLE * 2]  # the last is longer than a chunk
     for name in ("ac[8]", "static[8]", "windows[16,8]"):
         for text, tokens in zip(texts, ALL[name].encode_many(texts), strict=True):
             np.testing.assert_array_equal(tokens, ALL[name].encode(text))
-
-
-@settings(max_examples=50, deadline=None)
-@given(bits=st.lists(st.integers(0, 1), max_size=70), size=st.integers(1, 16))
-def test_bits_are_grouped_and_ungrouped(bits, size):
-    tokens = group(np.array(bits, dtype=np.uint8), size)
-    back = ungroup(tokens, size)
-    assert back[: len(bits)].tolist() == bits and not back[len(bits) :].any() and len(back) - len(bits) < size
 
 
 def test_bad_input_is_named_in_one_sentence():
