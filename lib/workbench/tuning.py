@@ -86,7 +86,7 @@ class Tuning(Mapping):
         arms: Iterable[str] | None = None,
         *,
         title: str = "Each arm has its own best setting",
-        x: str = "learning rate (1)",
+        x: str | None = "learning rate",
         legend: bool = True,
     ) -> Axes:
         """Every arm's means over its settings, its seeds as dots; a ring at the best, a square where it is at the edge.

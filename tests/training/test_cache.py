@@ -95,21 +95,6 @@ def test_damaged_file_is_built_again_with_one_message(store, damage):
     assert build.calls == 2
 
 
-def test_every_flipped_byte_is_noticed(tmp_path):
-    path = tmp_path / "x.safetensors"
-    checkpoint.write_tensors(path, {"w": torch.arange(4.0)}, {"a": 1})
-    data = path.read_bytes()
-    expected = checkpoint.read_tensors(path)
-    for position in range(len(data)):
-        path.write_bytes(data[:position] + bytes([data[position] ^ 4]) + data[position + 1 :])
-        try:
-            tensors, info = checkpoint.read_tensors(path)
-        except ValueError as error:
-            assert "is damaged" in str(error)
-        else:  # a byte that carries nothing
-            assert info == expected[1] and torch.equal(tensors["w"], expected[0]["w"])
-
-
 WRITER = """
 import os, signal, sys, time, torch
 from pathlib import Path

@@ -101,54 +101,6 @@ def test_interrupt_without_checkpoint_says_that_nothing_was_saved(tiny):
         fit(tiny.model(), tiny.batches, tiny.objective, **tiny.SETTINGS, on_step=stop_at(2))
 
 
-@pytest.fixture
-def stopped(tiny, tmp_path):
-    path = tmp_path / "run.safetensors"
-    with pytest.raises(KeyboardInterrupt):
-        fit(tiny.model(), tiny.batches, tiny.objective, **tiny.SETTINGS, checkpoint=path, on_step=stop_at(5))
-    return path
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"steps": 30}, "its steps is 24, this run's is 30"),
-        ({"lr": 0.01}, "its lr is 0.02, this run's is 0.01"),
-        ({"schedule": "constant"}, "its schedule is cosine, this run's is constant"),
-    ],
-)
-def test_checkpoint_of_another_run_is_refused(tiny, stopped, change, words):
-    before = stopped.read_bytes()
-    with pytest.raises(ValueError, match=f"belongs to another run: {words}; remove the file"):
-        fit(tiny.model(), tiny.batches, tiny.objective, **tiny.SETTINGS | change, checkpoint=stopped)
-    assert stopped.read_bytes() == before
-
-
-def test_checkpoint_of_another_model_is_refused_and_the_model_left_alone(tiny, stopped):
-    net = tiny.model()
-    net.norm = torch.nn.LayerNorm(13)
-    embedding = net.embed.weight.clone()
-    with pytest.raises(ValueError, match=r"its norm.(weight|bias) has shape \(12,\), this model's has \(13,\)"):
-        fit(net, tiny.batches, tiny.objective, **tiny.SETTINGS, checkpoint=stopped)
-    assert torch.equal(net.embed.weight, embedding)
-
-
-def test_checkpoint_made_with_other_data_is_refused(tiny, stopped):
-    with pytest.raises(ValueError, match=r"belongs to another run: batches\(4\) gave other data"):
-        fit(tiny.model(), lambda step: tiny.batches(step + 1), tiny.objective, **tiny.SETTINGS, checkpoint=stopped)
-
-
-@pytest.mark.parametrize("damage", ["truncated", "flipped", "emptied"])
-def test_damaged_checkpoint_is_refused_in_one_sentence(tiny, stopped, damage):
-    data = bytearray(stopped.read_bytes())
-    if damage == "flipped":
-        data[-3] ^= 1
-    stopped.write_bytes({"truncated": data[: len(data) // 2], "flipped": data, "emptied": b""}[damage])
-    with pytest.raises(ValueError, match=r"is damaged: .*; remove the file to start over") as caught:
-        fit(tiny.model(), tiny.batches, tiny.objective, **tiny.SETTINGS, checkpoint=stopped)
-    assert "\n" not in str(caught.value)
-
-
 def test_full_disk_costs_one_warning_and_not_the_training(tiny, whole, tmp_path, monkeypatch):
     path, writes = tmp_path / "run.safetensors", []
 

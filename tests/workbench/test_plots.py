@@ -14,7 +14,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from lib.evaluation import wilson_interval
-from lib.workbench import MODELS, bars, curves, dots, figure, heat_map, intervals, label_axes, pictures, smooth
+from lib.workbench import MODELS, bars, curves, dots, figure, intervals, smooth
 
 TITLE, X, Y = "The hybrid learns first", "training step (steps)", "loss (nats per token)"
 
@@ -24,45 +24,6 @@ def ax():
     fig, ax = figure()
     yield ax
     plt.close(fig)
-
-
-def test_pictures_lie_row_after_row(ax):
-    images = np.full((6, 3, 4, 5), -1.0)
-    images[4, 0] = 1  # the second of the second row is red
-    tiles = pictures(ax, images, columns=3, rows=["a", "b"], title="One of six is red").get_array()
-    assert tiles.shape == (2 * 6, 3 * 7, 3) and tiles[1, 1].tolist() == [0, 0, 0] and tiles[0, 0].tolist() == [1, 1, 1]
-    red = (tiles == [1, 0, 0]).all(-1)
-    assert red.sum() == 20 and red[7:11, 8:13].all()
-    for wrong in (images[:5], images[:, :1], images[0], images[:0]):
-        with pytest.raises(ValueError, match=r"^images have the shape .* wanted are \(rows x 3, 3, height, width\)$"):
-            pictures(ax, wrong, columns=3, title="One of six is red")
-
-
-@pytest.mark.parametrize("label", ["loss", "loss ()", "(nats)", "", "loss (nats) curve", "number of (heads) removed"])
-def test_a_label_without_its_unit_is_refused(ax, label):
-    with pytest.raises(ValueError, match=r"^y must end in its unit in brackets"):
-        label_axes(ax, TITLE, X, label)
-    with pytest.raises(ValueError, match=r"^x must end"):
-        label_axes(ax, TITLE, label, Y)
-
-
-@pytest.mark.parametrize(
-    "label", ["number of heads", "learning rate", "Share of the tokens", "accuracy", "exact match"]
-)
-def test_a_pure_number_takes_no_unit(ax, label):
-    assert label_axes(ax, TITLE, label, Y).get_xlabel() == label
-    with pytest.raises(ValueError, match=r"^x must not end in '\(1\)': a pure number has no unit"):
-        label_axes(ax, TITLE, f"{label} (1)", Y)
-
-
-def test_a_title_that_is_no_message_is_refused(ax):
-    with pytest.raises(ValueError, match="state the plot's message"):
-        label_axes(ax, "Loss curves", X, Y)
-
-
-def test_an_axis_of_names_needs_no_label(ax):
-    label_axes(ax, TITLE, None, Y)
-    assert (ax.get_title(loc="left") or ax.get_title(), ax.get_xlabel(), ax.get_ylabel()) == (TITLE, "", Y)
 
 
 def test_smoothing_is_a_weighted_mean_without_bias_at_the_start():
@@ -151,15 +112,3 @@ def test_intervals_may_stand_at_places_of_their_own(ax):
     assert [container.lines[0].get_xdata().tolist() for container in ax.containers] == [[30], [1]]
     with pytest.raises(ValueError, match="at must hold 1 values for 'plan', got 2"):
         intervals(ax, {"plan": spans}, at=[1, 2], title=TITLE, x=X, y=Y)
-
-
-def test_a_heat_map_writes_its_numbers_readably_and_leaves_gaps_blank(ax):
-    matrix = [[0.0, 1.0], [np.nan, 0.5]]
-    heat_map(ax, matrix, rows=["a", "b"], columns=[16, 32], title=TITLE, x="context (tokens)", y=None)
-    assert {text.get_text(): text.get_color() for text in ax.texts}.items() >= {
-        "0.00": "white",
-        "1.00": "black",
-    }.items()
-    assert len(ax.texts) == 3
-    with pytest.raises(ValueError, match="rows and columns name"):
-        heat_map(ax, matrix, rows=["a"], columns=[16, 32], title=TITLE, x=None, y=None)

@@ -11,7 +11,7 @@ import pytest
 
 from lib.workbench import Run
 from lib.workbench.course import Course, paper_id
-from lib.workbench.settings import on_edge, read_setting, setting_key
+from lib.workbench.settings import read_setting, setting_key
 from lib.workbench.tuning import NotTuned
 from lib.workbench.tuning_file import TuningFile
 
@@ -95,38 +95,6 @@ def test_the_edge_of_the_grid_is_told_by_table_line_and_picture(tune, tmp_path, 
     assert rings == ["o", "s"]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
     assert ax.get_xscale() == "log" and ax.get_ylabel() == "validation loss (nats)"
-
-
-@pytest.mark.parametrize(
-    ("best", "tried", "answer"),
-    [
-        (1.0, [0.5, 1.0, 2.0], False),
-        (2.0, [0.5, 1.0, 2.0], True),
-        (1.0, [1.0], False),
-        ((1.0, "rotary"), [(0.5, "rotary"), (1.0, "rotary"), (2.0, "none")], False),
-        ((2.0, "none"), [(0.5, "rotary"), (1.0, "rotary"), (2.0, "none")], True),
-        ({"lr": 1.0, "beta": 0.1}, [{"lr": lr, "beta": b} for lr in (0.5, 1.0, 2.0) for b in (0.1, 0.2, 0.3)], True),
-        ("rotary", ["none", "rotary"], False),
-        (True, [False, True], False),
-    ],
-)
-def test_an_edge_is_the_least_or_greatest_number_tried_along_an_axis_that_was_varied(best, tried, answer):
-    assert on_edge(best, tried) is answer
-
-
-@pytest.mark.parametrize("setting", [0.001, 3, "rotary", (0.001, "none"), {"beta": 0.25, "lr": 1e-05}, 1.0])
-def test_a_setting_is_read_back_as_it_was_written(setting):
-    assert read_setting(setting_key(setting)) == setting
-    assert type(read_setting(setting_key(setting))) is type(setting)
-
-
-def test_a_setting_of_numpy_is_a_number_and_one_that_is_not_finite_or_nested_is_refused():
-    assert setting_key(np.float64(0.25)) == "0.25"
-    for wrong in (None, [0.1], (0.1, (0.2,))):
-        with pytest.raises(ValueError, match="grid must hold numbers and words"):
-            setting_key(wrong)
-    with pytest.raises(ValueError):
-        setting_key(float("nan"))
 
 
 def test_settings_of_two_axes_are_drawn_as_one_line_for_each_choice(tune, tmp_path):

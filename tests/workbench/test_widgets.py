@@ -17,9 +17,8 @@ import numpy as np
 import pytest
 
 from lib.workbench import curves, explore, figure, html_table
-from lib.workbench.painting import DARK, LIGHT
 from lib.workbench.run import ROOT
-from lib.workbench.widgets import choice, slider, switch, text
+from lib.workbench.widgets import slider, text
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 CELL = """
@@ -53,27 +52,6 @@ CONTROLS = {"layers": (1, 32), "ratio": {"1:3": 4, "1:7": 8}, "moe": True, "name
 def mode(request, monkeypatch):
     monkeypatch.setenv("WORKBENCH_WIDGETS", request.param)
     return request.param
-
-
-def test_a_grid_is_painted_on(mode):
-    def painted(hole):
-        return "<b>" + " ".join("".join("#" if cell else "." for cell in row) for row in hole) + "</b>"
-
-    view = explore(painted, hole=np.eye(3, 2, dtype=bool))
-    assert view.result == "<b>#. .# ..</b>" and "2 of 6 painted" in view.bundle["text/plain"]
-    assert view.set(hole=np.ones((3, 2), dtype=bool)) == view.result == "<b>## ## ##</b>"
-    if mode == "live":
-        cells = view.widgets["hole"].cells
-        cells[2][0].click()
-        assert view.result == "<b>## ## .#</b>"
-        assert (cells[2][0].style.button_color, cells[0][0].style.button_color) == (LIGHT, DARK)
-        cells[2][0].click()
-        assert view.result == "<b>## ## ##</b>" and cells[2][0].style.button_color == DARK
-        assert cells[2][0].tooltip == "row 3, column 1"
-    with pytest.raises(ValueError, match=r"^hole must have the shape \(3, 2\), got \(2, 2\)$"):
-        view.set(hole=np.ones((2, 2), dtype=bool))
-    with pytest.raises(TypeError, match=r"^hole: initial must be a boolean matrix, got shape \(2, 2\) of float64$"):
-        explore(painted, hole=np.ones((2, 2)))
 
 
 def test_moving_a_control_gives_the_functions_new_result(mode):
@@ -124,28 +102,6 @@ def test_a_wrong_text_gives_the_functions_own_sentence(monkeypatch):
     view.widgets["sides"].value = "1 apple"
     assert "sides of the maps = 1 apple: sides must be whole numbers" in view._status.value
     assert "ValueError" not in view._status.value and view._shown.value == "<b>1 2</b>"
-
-
-def test_a_control_has_a_label_and_a_unit(mode):
-    view = explore(
-        lambda first=0.5, bits=8: f"<b>{first} {bits}</b>",
-        first=slider(0, 3, 0.125, label="step of the first token", unit="s"),
-        bits=choice([8, 16], label="width", unit="bits"),
-    )
-    assert "Still at step of the first token = 0.5 s, width = 8 bits. In" in view.bundle["text/plain"]
-    if mode == "live":
-        first = view.widgets["first"]
-        assert (first.description, first.readout_format) == ("step of the first token (s)", ".3f")
-        assert view.widgets["bits"].description == "width (bits)"
-
-
-def test_a_label_changes_neither_values_nor_names(mode):
-    view = explore(
-        described, layers=slider(1, 32, label="depth"), ratio=choice([4, 8]), moe=switch(label="experts"), name="x"
-    )
-    assert view.set(layers=3, moe=False) == "<b>3 4 False x</b>"
-    with pytest.raises(ValueError, match=r"^layers must be between 1 and 32, got 99$"):
-        view.set(layers=99)
 
 
 def test_descriptions_stand_in_one_column_and_tracks_are_alike(monkeypatch):
@@ -251,46 +207,6 @@ def test_moving_controls_changes_no_later_random_number(mode):
     first = view.result
     assert view.set(n=2) != first and view.set(n=1) == first
     assert np.random.rand() == expected
-
-
-@pytest.mark.parametrize(
-    ("form", "initial"),
-    [
-        ((1, 9), 5),
-        ((0.0, 1.0), 0.5),
-        ((0, 10, 4), 4),
-        ([16, 64, 256], 16),
-        ({"one": 1, "two": 2}, 1),
-        (True, True),
-        ("t", "t"),
-    ],
-)
-def test_controls_without_a_default_start_at_the_middle_or_the_first(form, initial, mode):
-    view = explore(lambda control: f"<i>{control}</i>", control=form)
-    assert view.values["control"] == pytest.approx(initial)
-    if mode == "live":
-        assert view.widgets["control"].value == pytest.approx(initial)
-
-
-@pytest.mark.parametrize("form", [(9, 1), (1, 2, 0), [], None, 3, (1, "a"), (1, 2, 3, 4)])
-def test_another_form_of_control_is_refused_by_name(form):
-    with pytest.raises((ValueError, TypeError), match=r"^layers"):
-        explore(described, layers=form)
-
-
-def test_values_out_of_reach_are_refused_and_nothing_moves(mode):
-    view = explore(described, **CONTROLS)
-    wrong = {"layers": 99, "ratio": 5, "moe": "yes", "name": 3}
-    for name, value in wrong.items():
-        with pytest.raises(ValueError, match=f"^{name} must be .*, got {value!r}$"):
-            view.set(**{name: value})
-    with pytest.raises(ValueError, match="'depth' is not a control; the controls are layers"):
-        view.set(depth=3)
-    assert view.result == "<b>8 4 True x</b>"
-    with pytest.raises(ValueError, match=r"^layers must be between 1 and 4, got 8$"):
-        explore(described, layers=(1, 4))
-    with pytest.raises(ValueError, match="at least one"):
-        explore(described)
 
 
 def test_an_unknown_mode_is_refused(monkeypatch):

@@ -89,7 +89,7 @@ class Edits:
         copies, left = divmod(hidden.shape[0], self.batch)
         if left or hidden.shape[1] < self.width:
             wanted, got = (self.batch, self.width), tuple(hidden.shape[:2])
-            raise ValueError(f"edits were asked for prompts of shape {wanted}, the model reads {got}")
+            raise ValueError(f"prompts must have the shape {wanted} that edits were asked for, got {got}")
         changed = hidden
         for intervention, places in zip(group, self.places, strict=True):
             if len(places):

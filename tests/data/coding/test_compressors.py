@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lib.data import BPE, ArithmeticCode, Bytes, EqualInfo, GZip, TextCompressor
 from lib.data.coding.arithmetic_coder import TOTAL
-from lib.data.coding.byte_models import MarkovModel, common_bytes, symbols_of
+from lib.data.coding.byte_models import MarkovModel, symbols_of
 from lib.data.coding.compressors import group, ungroup
 
 SAMPLE = (b"def f(x):\n    return x + 1  # the next number\n" * 20) + b"the cat sat on the mat. " * 20
@@ -69,12 +69,12 @@ def test_damaged_and_cut_tokens_give_a_sentence_or_a_text_and_never_hang(name, d
         tokens[data.draw(st.integers(0, len(tokens) - 1))] = data.draw(st.integers(0, compressor.vocab_size - 1))
     else:
         tokens = np.array(data.draw(st.lists(st.integers(0, compressor.vocab_size - 1), max_size=40)), dtype=np.int64)
-    begin = time.perf_counter()
+    begin = time.process_time()
     try:
         assert isinstance(compressor.decode(tokens), bytes)
     except ValueError as error:
         assert "\n" not in str(error) and len(str(error)) > 20
-    assert time.perf_counter() - begin < 20
+    assert time.process_time() - begin < 20  # of computing; a decoder that hangs computes for good
 
 
 @pytest.mark.parametrize("name", ["windows[10,10]", "windows[16,8]", "windows[16,16]"])
@@ -124,17 +124,6 @@ def test_bits_are_grouped_and_ungrouped(bits, size):
     assert back[: len(bits)].tolist() == bits and not back[len(bits) :].any() and len(back) - len(bits) < size
 
 
-def test_tables_have_an_escape_and_the_alphabet_the_common_bytes():
-    assert common_bytes(b"aab", 2) == b"a" and common_bytes(b"", 2) == b" "
-    for model in (ORDER_0, ORDER_1):
-        state = model.feed(model.start(2), np.array([1, 2]), np.array([False, False]))
-        tables = model.tables(state)
-        assert tables.shape == (2, len(model.alphabet) + 2)
-        assert (np.diff(tables) >= 1).all() and (tables[:, 0] == 0).all() and (tables[:, -1] == TOTAL).all()
-    seen = [m.tables(m.feed(m.start(1), np.array([3]), np.array([False]))) for m in (ORDER_0, ORDER_1)]
-    assert (seen[0] == ORDER_0.tables(ORDER_0.start(1))).all() and (seen[1] != ORDER_1.tables(ORDER_1.start(1))).any()
-
-
 def test_bad_input_is_named_in_one_sentence():
     with pytest.raises(ValueError, match=r"^bits must be a whole number, 1\.\.16 a token, got 17$"):
         GZip(17)
@@ -159,10 +148,6 @@ def test_bad_input_is_named_in_one_sentence():
         ALL["gzip[8]"].decode([*ALL["gzip[8]"].encode(SAMPLE), 0, 0])
     with pytest.raises(ValueError, match=r"within 101 bytes$"):
         ArithmeticCode(MarkovModel(b"a" * 9000), max_bytes=100).decode([0] * 5)
-    with pytest.raises(ValueError, match=r"^order must be 0 or 1, got 2$"):
-        MarkovModel(SAMPLE, order=2)
-    with pytest.raises(ValueError, match=r"^alphabet must be different bytes"):
-        MarkovModel(SAMPLE, alphabet=b"aa")
     ablation = EqualInfo(ORDER_1, 16, 8, mode="greedy", reset_every=0)
     with pytest.raises(ValueError, match=r"serve as ablations and cannot be decoded$"):
         ablation.decode(ablation.encode(b"the cat"))

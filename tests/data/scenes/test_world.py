@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lib.data.scenes.world import COLOURS, SHAPES, Scenes, SceneWorld, Variety
+from lib.data.scenes.world import SceneWorld, Variety
 
 
 def test_the_same_pictures_everywhere_and_in_any_order():
@@ -50,39 +50,6 @@ def test_classes_are_balanced_and_can_be_chosen():
     assert chosen.describe(1, 0) == "a green square"
 
 
-def one(shape, colour=0, rotation=0.0, radius=8.0, size=32, centre=16.0):
-    field = lambda value, dtype=float: np.array([[value]], dtype=dtype)  # noqa: E731
-    return Scenes(
-        size, field(True, bool), field(SHAPES.index(shape), int), field(colour, int), np.full((1, 1, 2), centre),
-        field(radius), field(rotation), field(0.0), field(1.0), np.array([[0.5] * 6 + [0.0, 0, 5, 0, 0]]),
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("shape", "area"),
-    [
-        ("disk", np.pi * 64), ("square", (1.7 * 8) ** 2), ("triangle", 3 * np.sqrt(3) / 4 * 64),
-        ("plus", 2 * 16 * 0.66 * 8 - (0.66 * 8) ** 2),
-    ],
-)  # fmt: skip
-def test_shapes_cover_their_area_however_they_are_turned(shape, area):
-    for rotation in (0.0, 0.4, 1.3):
-        image = one(shape, rotation=rotation).images()[0]
-        covered = (image[0] - image[2]).sum() / 2  # red is 1 on the shape, blue 0, the ground grey
-        assert covered == pytest.approx(area, rel=0.06)
-
-
-@pytest.mark.parametrize(
-    ("name", "rgb"), [("red", (1, -1, -1)), ("green", (-1, 1, -1)), ("blue", (-1, -1, 1)), ("yellow", (1, 1, -1))]
-)
-def test_colours_are_what_their_names_say(name, rgb):
-    image = one("disk", COLOURS.index(name)).images()[0]
-    assert image[:, 16, 16] == pytest.approx(rgb, abs=1e-6)
-    assert image[:, 0, 0] == pytest.approx((0, 0, 0), abs=1e-6)
-    edge = image[0, 16]
-    assert len(np.unique(edge.round(4))) >= 2
-
-
 @pytest.mark.parametrize("objects", [(2, 2), (1, 3), (4, 4)])
 def test_objects_do_not_overlap_and_captions_are_true(objects):
     scenes = SceneWorld(1, size=64, objects=objects).draw("train", 120)
@@ -105,14 +72,6 @@ def test_objects_do_not_overlap_and_captions_are_true(objects):
             assert truth[said]
             opposite = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
             assert scenes.relation(row, 1, 0) == opposite[said]
-
-
-def test_factors_are_of_the_first_object():
-    factors = SceneWorld(0).draw("train", 50).factors()
-    assert {name: value.shape for name, value in factors.items()} == {
-        "centre": (50, 2), "radius": (50,), "value": (50,), "background": (50, 3), "stripes": (50,),
-    }  # fmt: skip
-    assert set(np.unique(factors["stripes"])) <= {0, 1, 2}
 
 
 def test_bad_input_is_named():

@@ -17,17 +17,12 @@ from lib.nn import (
     TransformerConfig,
     TransformerLM,
     decoder_blocks,
-    edit_positions,
     generate,
     intervention_parameters,
 )
+from tests.nn.adapters.decoders import ours, tiny_decoder
 
 CONFIG = ReFTConfig("LoReFT", (EMBEDDING, 0, 1), rank=3, prefix=2, suffix=1)
-
-
-def ours(seed=0):
-    torch.manual_seed(seed)
-    return TransformerLM(TransformerConfig(40, 24, 3, 4, intermediate_size=48, gated=True)).eval()
 
 
 def stirred(reft, seed=0):
@@ -43,17 +38,6 @@ def read(reft, tokens, **options):
     """The edited logits of prompts without padding."""
     out = reft(tokens, lengths=[tokens.shape[1]] * len(tokens), **options)
     return out if isinstance(out, torch.Tensor) else out.logits
-
-
-def test_positions_are_disjoint_and_clamped():
-    assert edit_positions(10, 3, 2) == ([0, 1, 2], [8, 9])
-    assert edit_positions(4, 3, 2) == ([0, 1], [2, 3])
-    assert edit_positions(1, 3, 2) == ([], [0])
-    for length in range(1, 21):
-        for prefix, suffix in ((1, 1), (7, 7), (3, 0), (0, 4), (11, 2)):
-            first, last = edit_positions(length, prefix, suffix)
-            assert not set(first) & set(last) and all(0 <= place < length for place in first + last)
-            assert len(first) <= prefix and len(last) <= suffix
 
 
 @pytest.mark.parametrize(
@@ -162,31 +146,6 @@ def test_only_interventions_learn_and_the_model_stays_in_eval_mode():
     assert all(torch.equal(before[name], value) for name, value in reft.model.state_dict().items())
 
 
-def tiny_decoder(family):
-    import transformers
-
-    torch.manual_seed(0)
-    common = {"vocab_size": 40, "max_position_embeddings": 64}
-    ends = {"bos_token_id": None, "eos_token_id": None}
-    if family == "GPT2":
-        config = transformers.GPT2Config(n_embd=24, n_layer=3, n_head=4, n_positions=64, vocab_size=40, **ends)
-        return transformers.GPT2LMHeadModel(config).eval()
-    make_config, make_model = {
-        "Llama": (transformers.LlamaConfig, transformers.LlamaForCausalLM),
-        "Gemma": (transformers.GemmaConfig, transformers.GemmaForCausalLM),
-        "GPTNeoX": (transformers.GPTNeoXConfig, transformers.GPTNeoXForCausalLM),
-        "GPTBigCode": (transformers.GPTBigCodeConfig, transformers.GPTBigCodeForCausalLM),
-        "OPT": (transformers.OPTConfig, transformers.OPTForCausalLM),
-    }[family]
-    extra = {"head_dim": 6} if family == "Gemma" else {}
-    if family in ("Llama", "Gemma"):
-        extra |= {"num_key_value_heads": 2, "intermediate_size": 48}
-    config = make_config(
-        hidden_size=24, num_hidden_layers=3, num_attention_heads=4, pad_token_id=None, **common, **ends, **extra
-    )
-    return make_model(config).eval()
-
-
 @pytest.mark.parametrize("family", ["Llama", "GPT2", "Gemma"])
 def test_any_decoder_takes_edits_learns_generates_and_remembers_them(family, tmp_path):
     model = tiny_decoder(family)
@@ -241,7 +200,8 @@ def test_bad_input_gets_one_sentence(tmp_path):
         reft(tokens, lengths=[6, 6], offsets=[0])
     with pytest.raises(ValueError, match=r"^every prompt must hold a token and lie within the 6 tokens$"):
         reft(tokens, lengths=[6, 6], offsets=[0, 1])
-    with pytest.raises(ValueError, match=r"^edits were asked for prompts of shape \(3, 6\), the model reads \(2, 6\)$"):
+    says = r"^prompts must have the shape \(3, 6\) that edits were asked for, got \(2, 6\)$"
+    with pytest.raises(ValueError, match=says):
         reft(tokens, lengths=[6, 6, 6])
     with pytest.raises(TypeError):
         reft(tokens)  # whoever trains must say where prompts end
@@ -336,13 +296,6 @@ def test_hooks_go_once_the_answer_begins():
         reft.model(tokens[:, :1], states)
         assert not hooks()
     assert not hooks()
-
-
-@pytest.mark.parametrize("family", ["Llama", "GPT2", "Gemma", "GPTNeoX", "GPTBigCode", "OPT"])
-def test_the_blocks_of_every_family_are_found_where_it_keeps_them(family):
-    blocks = decoder_blocks(tiny_decoder(family))
-    assert len(blocks) == 3 and len({type(block).__name__ for block in blocks}) == 1
-    assert len(decoder_blocks(ours())) == 3
 
 
 def test_a_model_of_another_build_is_refused_whatever_lists_it_has():

@@ -7,18 +7,7 @@ import copy
 import pytest
 import torch
 
-from lib.nn import MultiScaleQuantizer, code_usage, phi_owner
-
-
-@pytest.mark.parametrize(
-    ("scales", "owner"),
-    [
-        (1, "0"), (3, "023"), (4, "0123"), (5, "01223"), (6, "001233"), (7, "0012233"), (8, "00112233"),
-        (10, "0011122333"), (14, "00011112222333"),
-    ],
-)  # fmt: skip
-def test_scales_share_phi_by_the_released_rule(scales, owner):
-    assert "".join(map(str, phi_owner(scales))) == owner
+from lib.nn import MultiScaleQuantizer, code_usage
 
 
 @pytest.mark.parametrize("options", [{}, {"share_phi": None}, {"residual": False}])
@@ -52,17 +41,6 @@ def test_reviving_replaces_dead_codes_only():
     assert quantizer.revive(f) == int(dead.sum())
     changed = (quantizer.embedding.weight != before).any(1)
     assert torch.equal(changed, dead) and quantizer.embedding.weight.abs().max() < 50
-
-
-@pytest.mark.parametrize("share_phi", [None, 0, 1, 4])
-def test_each_way_of_sharing_phi_gives_every_scale_one(share_phi):
-    torch.manual_seed(0)
-    quantizer = MultiScaleQuantizer(10, 3, (1, 2, 3, 4), share_phi=share_phi)
-    parts = {id(quantizer.quant_resi[scale]) for scale in range(4)}
-    weights = sum(name.startswith("quant_resi") and name.endswith("weight") for name in quantizer.state_dict())
-    assert len(parts) == (share_phi or 4) and weights == {None: 0, 0: 4, 1: 1, 4: 4}[share_phi]
-    moved = quantizer.double()(torch.randn(2, 3, 4, 4, dtype=torch.float64)).loss
-    assert moved.isfinite()
 
 
 def used(quantizer, passes, first=0):

@@ -211,23 +211,6 @@ def test_later_scales_never_reach_back():
     assert torch.equal(before[:, :5], after[:, :5]) and (before[:, 5:] - after[:, 5:]).abs().max() > 1e-3
 
 
-def test_token_by_token_logits_through_the_cache():
-    torch.manual_seed(2)
-    config = VARConfig(2, 3, (4,), 11, 4, hidden_size=16, num_attention_heads=2, gamma_init=1.0)
-    model = TokenAR(config, 16).eval()
-    torch.nn.init.normal_(model.head.weight)
-    codes, labels, seen = torch.randint(0, 11, (2, 16)), torch.tensor([0, 2]), []
-    with torch.no_grad():
-        whole = model(labels, codes)
-        changed = codes.clone()
-        changed[:, 7:] = (changed[:, 7:] + 1) % 11
-        assert torch.equal(model(labels, changed)[:, :8], whole[:, :8])
-    original = model.run_blocks
-    model.run_blocks = lambda *arguments: seen.append(original(*arguments)) or seen[-1]
-    model.generate(labels, known=codes, keep=torch.ones_like(codes, dtype=torch.bool))
-    torch.testing.assert_close(torch.cat(seen, 1), whole, rtol=1e-4, atol=1e-5)
-
-
 def test_guidance_zero_is_conditional_sampling_and_the_first_scale_is_unguided():
     torch.manual_seed(3)
     config = VARConfig(2, 3, (1, 2, 3), 11, 4, hidden_size=16, num_attention_heads=2, gamma_init=1.0)

@@ -9,29 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from lib.nn import VQVAE, MultiScaleQuantizer, SmallDecoder, SmallEncoder, code_usage
-
-
-def pictures(count=64):
-    """Two halves of opposite colours, with a little noise."""
-    draw = torch.Generator().manual_seed(0)
-    images = (torch.rand(count, 3, 1, 1, generator=draw) * 2 - 1).expand(-1, -1, 16, 16).clone()
-    images[:, :, :, 8:] *= -1
-    return images + 0.02 * torch.randn(images.shape, generator=draw)
-
-
-def test_principal_components_are_the_best_linear_start():
-    images = pictures()
-    vae = VQVAE(SmallEncoder(6, 16), SmallDecoder(6, 16), MultiScaleQuantizer(16, 6, (1, 2, 4)))
-    vae.start_from(images)
-    with torch.no_grad():
-        rebuilt = vae.decode(vae.latents(images))
-        spread = vae.latents(images).var((0, 2, 3)).mean().item()
-    patches = F.unfold(images, 4, stride=4).transpose(1, 2).flatten(0, 1)
-    values = torch.linalg.eigvalsh(torch.cov((patches - patches.mean(0)).t()))
-    assert F.mse_loss(rebuilt, images).item() == pytest.approx(values[:-6].sum().item() / 48, rel=0.02)
-    assert spread == pytest.approx(1, rel=0.05)
-    with pytest.raises(TypeError, match=r"^start_from serves the small networks only, got ReleasedEncoder$"):
-        VQVAE.released(ch=32, patch_nums=(1, 2), vocab_size=20).start_from(images)
+from tests.nn.vision.halves import pictures
 
 
 def test_a_tokenizer_learns_and_its_whole_pyramid_is_better_than_its_top():

@@ -1,0 +1,126 @@
+"""One file, whole or not at all: what is damaged is noticed, what is another run's is refused."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lib.training import History, checkpoint, fit
+
+
+def test_every_flipped_byte_is_noticed(tmp_path):
+    path = tmp_path / "x.safetensors"
+    checkpoint.write_tensors(path, {"w": torch.arange(4.0)}, {"a": 1})
+    data = path.read_bytes()
+    expected = checkpoint.read_tensors(path)
+    for position in range(len(data)):
+        path.write_bytes(data[:position] + bytes([data[position] ^ 4]) + data[position + 1 :])
+        try:
+            tensors, info = checkpoint.read_tensors(path)
+        except ValueError as error:
+            assert "is damaged" in str(error)
+        else:  # a byte that carries nothing
+            assert info == expected[1] and torch.equal(tensors["w"], expected[0]["w"])
+
+
+@pytest.fixture
+def stopped(tiny, tmp_path):
+    """The checkpoint of a run that stopped after its fifth step."""
+
+    def stop(done):
+        if done == 5:
+            raise KeyboardInterrupt
+
+    path = tmp_path / "run.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny.model(), tiny.batches, tiny.objective, **tiny.SETTINGS, checkpoint=path, on_step=stop)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"steps": 30}, "its steps is 24, this run's is 30"),
+        ({"lr": 0.01}, "its lr is 0.02, this run's is 0.01"),
+        ({"schedule": "constant"}, "its schedule is cosine, this run's is constant"),
+    ],
+)
+def test_checkpoint_of_another_run_is_refused(tiny, stopped, change, words):
+    before = stopped.read_bytes()
+    with pytest.raises(ValueError, match=f"belongs to another run: {words}; remove the file"):
+        fit(tiny.model(), tiny.batches, tiny.objective, **tiny.SETTINGS | change, checkpoint=stopped)
+    assert stopped.read_bytes() == before
+
+
+def test_checkpoint_of_another_model_is_refused_and_the_model_left_alone(tiny, stopped):
+    net = tiny.model()
+    net.norm = torch.nn.LayerNorm(13)
+    embedding = net.embed.weight.clone()
+    with pytest.raises(ValueError, match=r"its norm.(weight|bias) has shape \(12,\), this model's has \(13,\)"):
+        fit(net, tiny.batches, tiny.objective, **tiny.SETTINGS, checkpoint=stopped)
+    assert torch.equal(net.embed.weight, embedding)
+
+
+def test_checkpoint_made_with_other_data_is_refused(tiny, stopped):
+    with pytest.raises(ValueError, match=r"belongs to another run: batches\(4\) gave other data"):
+        fit(tiny.model(), lambda step: tiny.batches(step + 1), tiny.objective, **tiny.SETTINGS, checkpoint=stopped)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "emptied"])
+def test_damaged_checkpoint_is_refused_in_one_sentence(tiny, stopped, damage):
+    data = bytearray(stopped.read_bytes())
+    if damage == "flipped":
+        data[-3] ^= 1
+    stopped.write_bytes({"truncated": data[: len(data) // 2], "flipped": data, "emptied": b""}[damage])
+    with pytest.raises(ValueError, match=r"is damaged: .*; remove the file to start over") as caught:
+        fit(tiny.model(), tiny.batches, tiny.objective, **tiny.SETTINGS, checkpoint=stopped)
+    assert "\n" not in str(caught.value)
+
+
+def test_tensors_and_description_come_back_in_every_type(tmp_path):
+    shared = torch.randn(6)
+    tensors = {"half": torch.randn(2, 3).bfloat16(), "turned": torch.randn(3, 4).T, "scalar": torch.tensor(7),
+               "empty": torch.zeros(0, 2), "flags": torch.tensor([True, False]), "part": shared[2:4]}  # fmt: skip
+    checkpoint.write_tensors(tmp_path / "new" / "x.safetensors", tensors, {"a": [1, None], "b": "\u00e9"})
+    again, info = checkpoint.read_tensors(tmp_path / "new" / "x.safetensors")
+    assert info == {"a": [1, None], "b": "\u00e9"} and set(again) == set(tensors)
+    assert all(
+        torch.equal(again[name], tensor) and again[name].dtype == tensor.dtype for name, tensor in tensors.items()
+    )
+
+
+def test_a_digest_knows_names_types_shapes_and_values():
+    base = {"w": torch.arange(6.0)}
+    others = [{"v": base["w"]}, {"w": base["w"].double()}, {"w": base["w"].view(2, 3)}, {"w": base["w"] + 1}]
+    digests = [checkpoint.digest(tensors) for tensors in (base, *others)] + [checkpoint.digest(base, "told")]
+    assert len(set(digests)) == 6
+    turned = torch.arange(6.0).view(2, 3)
+    assert checkpoint.digest({"w": turned.T}) == checkpoint.digest({"w": turned.T.contiguous()})
+    pair = {"a": torch.ones(1), "b": torch.zeros(1)}
+    assert checkpoint.digest(pair) == checkpoint.digest(dict(reversed(pair.items())))
+
+
+def test_layers_that_share_a_weight_store_it_once_and_share_it_again(tmp_path):
+    def tied():
+        net = torch.nn.ModuleDict({"a": torch.nn.Linear(3, 3, bias=False), "b": torch.nn.Linear(3, 3, bias=False)})
+        net["b"].weight = net["a"].weight
+        return net, torch.optim.AdamW(net.parameters())
+
+    net, optimizer = tied()
+    net["a"](torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    saved = checkpoint.Checkpoint(tmp_path / "run.safetensors", {"lr": 0.1})
+    random = checkpoint.random_states(torch.device("cpu"))
+    saved.save(net, optimizer, History({"loss": [0.5], "lr": [0.1]}, 2.0), random, {"x": torch.ones(1)})
+    tensors, _ = checkpoint.read_tensors(saved.path)
+    assert [name for name in tensors if name.startswith("model.")] == ["model.a.weight"]
+    drawn = torch.rand(3)  # behind the saved state of the random numbers
+    again, other = tied()
+    history, batch = saved.load(again, other, process=0)
+    assert torch.equal(torch.rand(3), drawn)
+    assert history == History({"loss": [0.5], "lr": [0.1]}, 2.0) and batch == checkpoint.digest({"x": torch.ones(1)})
+    assert again["b"].weight is again["a"].weight and torch.equal(again["a"].weight, net["a"].weight)
+    moments, expected = (next(iter(o.state.values())) for o in (other, optimizer))
+    assert all(torch.equal(moments[key], expected[key]) for key in checkpoint.MOMENTS)
+    saved.remove()
+    assert saved.load(again, other, process=0) is None
