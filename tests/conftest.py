@@ -38,6 +38,13 @@ def _annotations_are_checked_unless_arguments_are_wrong(request: pytest.FixtureR
     jaxtyping.config.update("jaxtyping_disable", False)
 
 
+def pytest_terminal_summary(terminalreporter) -> None:
+    """A line above pytest's own when the browser tests did not run: a green summary does not show it."""
+    left_out = [report for report in terminalreporter.stats.get("skipped", []) if "browser" in report.keywords]
+    if left_out:
+        terminalreporter.write_line(f"BROWSER TESTS SKIPPED: {len(left_out)} need chromium and chromedriver.", red=True)
+
+
 def has_browser() -> bool:
     return bool(shutil.which("chromium") and shutil.which("chromedriver"))
 

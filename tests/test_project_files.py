@@ -115,7 +115,7 @@ HEAVY = set(
     "datasets IPython ipywidgets jupyterlab mamba_ssm matplotlib nbformat papermill plotly scipy sklearn sympy "
     "transformers triton".split()
 )
-"""What a room may load when it is used, not when it is imported, as torch, numpy and accelerate are."""
+"""What a room may load when it is used, not when it is imported; torch, numpy and accelerate come at the start."""
 
 
 def test_the_rooms_load_no_heavy_library():

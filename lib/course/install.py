@@ -20,8 +20,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 OLDEST_PYTHON = (3, 11)
 LAB_SETTINGS = {
-    # The table of contents scrolls to a far heading only where all cells are drawn (jupyterlab #15215, #17202).
-    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "defer"},
+    # The table of contents scrolls to a far heading only where all cells are drawn (jupyterlab #15215, #17202); with
+    # "defer" a click is lost while they are still being drawn, up to twenty seconds after opening.
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
     # A notebook saved with its widgets' state shows them, and what they drew, when it is opened again.
     "@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True},

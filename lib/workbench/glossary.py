@@ -67,8 +67,11 @@ GLOSSARY: dict[str, dict[str, str]] = {
     "03_neurally_compressed_text": {
         "arithmetic coding": "compression that narrows an interval by each symbol's probability and writes its place",
         "Equal-Info window": "a stretch of text cut where its code has filled a fixed number of bits",
+        "escape": "a mark in a code that says: what follows is a raw byte",
+        "exact twin": "a network whose sums are whole numbers, so that every machine gets the same probabilities",
         "greedy": "taking the best next step without looking further ahead",
         "gzip": "the usual compressor, which replaces repetitions by pointers back",
+        "lockstep": "many texts advanced together, one symbol of each at every step",
         "M1, M2": "the small model whose probabilities compress the text, and the model that reads the result",
         "normalised loss": "a loss divided by that of guessing, so that different vocabularies can be compared",
         "range coder": "an arithmetic coder that works with whole numbers of fixed size",

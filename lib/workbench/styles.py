@@ -85,7 +85,7 @@ MODELS: dict[str, Style] = {
     "window_32_256": Style(PINK, "--", "h", "oo"),
     "reset_every_second": Style(SKY, "-.", "s", "//"),
     "reset_never": Style(VERMILION, "-.", "D", "xx"),
-    "reset_never_random_padding": Style(WINE, "-.", "v", "++"),
+    "reset_never_random_padding": Style(PURPLE, "-.", "v", "++"),
     "m1": Style(FOREST, "-", "p", ""),
     "m2": Style(INDIGO, "-", "h", "//"),
     "greedy": Style(VERMILION, ":", "v", "xx"),

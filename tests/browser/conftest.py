@@ -27,6 +27,11 @@ CHROMIUM = (
     "--headless=new --no-sandbox --disable-dev-shm-usage --disable-gpu --window-size=1300,1000 "
     "--disable-background-networking --disable-component-update --disable-sync --no-first-run"
 )
+READY = """
+    const context = window.jupyterapp?.shell.currentWidget?.context;
+    return Boolean(context?.isReady && context.contentsModel && context.sessionContext.isReady)
+        && context.sessionContext.session?.kernel?.status === 'idle';
+"""
 
 
 class Lab:
@@ -90,8 +95,7 @@ class Page:
         """Show one notebook of `work/` alone, and wait for its cells and its kernel."""
         self.browser.get(f"{self.lab.address}/lab/tree/work/{notebook}?token=test&reset")
         self.wait_for(lambda: self.found(".jp-Notebook .jp-Cell"), f"{notebook} to open")
-        idle = ".jp-Notebook-ExecutionIndicator[data-status='idle']"
-        self.wait_for(lambda: self.found(idle), "the kernel")
+        self.wait_for(lambda: self.ask(READY), "the file and the kernel")
 
     def command(self, name: str, **arguments: object) -> None:
         """Run one of JupyterLab's commands, as a menu entry or a key does, and wait until it is done."""
@@ -127,7 +131,7 @@ class Page:
         """What a reader sees of the notebook."""
         return str(self.ask("return document.querySelector('.jp-Notebook').innerText"))
 
-    def wait_for(self, condition: Callable[[], object], what: str, seconds: float = 90) -> None:
+    def wait_for(self, condition: Callable[[], object], what: str, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
@@ -162,7 +166,7 @@ def page(lab, request) -> Iterator[Page]:
     for flag in CHROMIUM.split():
         options.add_argument(flag)
     driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
-    driver.set_script_timeout(120)
+    driver.set_script_timeout(60)
     try:
         yield Page(lab, driver)
     finally:

@@ -136,7 +136,7 @@ def lab_settings(project: Path) -> Path:
 def test_jupyterlabs_settings_are_written_at_set_up(pip, project):
     install(project)
     settings = json.loads(lab_settings(project).read_text())
-    assert settings["@jupyterlab/notebook-extension:tracker"] == {"windowingMode": "defer"}
+    assert settings["@jupyterlab/notebook-extension:tracker"] == {"windowingMode": "none"}
     assert settings["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"
     assert settings["@jupyter-widgets/jupyterlab-manager:plugin"] == {"saveState": True}
 
