@@ -201,6 +201,21 @@ class AdaptiveNorm(nn.Module):
         return normed * (1 + scale) + shift
 
 
+class CodePredictor(nn.Module):
+    """What VAR and its rival share: `shared_ada_lin`, `blocks`, `head_nm` and `head`, which each builds by itself."""
+
+    def run_blocks(
+        self,
+        x: Float[Tensor, "batch rows dim"],
+        condition: Float[Tensor, "batch dim"],
+        mask: Tensor | None,
+        caches: list[KVCache] | None,
+    ) -> Float[Tensor, "batch rows vocab"]:
+        """Logits of some rows, each of which sees those that `mask` allows and all that `caches` hold."""
+        x = self.blocks(x, self.shared_ada_lin(condition), mask, caches)
+        return self.head(self.head_nm(x, condition).float())
+
+
 @torch.no_grad()
 def initialize(model: nn.Module, config: VARConfig) -> None:
     """Truncated normals of std (3 w)^-1/2, biases 0; branches shrunk by (2 layers)^-1/2, gates by gamma_init.

@@ -11,6 +11,7 @@ from lib.nn.vision.conditional_blocks import (
     AdaptiveNorm,
     Blocks,
     ClassEmbedding,
+    CodePredictor,
     SharedProjection,
     VARConfig,
     initialize,
@@ -18,7 +19,7 @@ from lib.nn.vision.conditional_blocks import (
 from lib.nn.vision.guidance import Sampling
 
 
-class TokenAR(nn.Module):
+class TokenAR(CodePredictor):
     """One code after the other, on VAR's blocks, with strictly causal attention.
 
     `length` codes in a row: the raster order of a single scale, or all scales' codes flattened. Codes enter by an
@@ -45,17 +46,6 @@ class TokenAR(nn.Module):
         x = torch.cat((condition[:, None], self.embed_codes(codes[:, :-1])), 1) + self.positions  # (batch, length, dim)
         mask = torch.ones(self.length, self.length, dtype=torch.bool, device=x.device).tril()
         return self.run_blocks(x, condition, mask, None)
-
-    def run_blocks(
-        self,
-        x: Float[Tensor, "batch rows dim"],
-        condition: Float[Tensor, "batch dim"],
-        mask: Tensor | None,
-        caches: list[KVCache] | None,
-    ) -> Float[Tensor, "batch rows vocab"]:
-        """Logits of some rows, each of which sees those that `mask` allows and all that `caches` hold."""
-        x = self.blocks(x, self.shared_ada_lin(condition), mask, caches)
-        return self.head(self.head_nm(x, condition).float())
 
     @torch.inference_mode()
     def generate(

@@ -22,6 +22,7 @@ from lib.nn.vision.conditional_blocks import (
     AdaptiveNorm,
     Blocks,
     ClassEmbedding,
+    CodePredictor,
     SharedProjection,
     VARConfig,
     initialize,
@@ -31,7 +32,7 @@ from lib.nn.vision.quantizers import MultiScaleQuantizer
 from lib.nn.weights import load_weights
 
 
-class VAR(nn.Module):
+class VAR(CodePredictor):
     """The model. Training: `forward(labels, quantizer.teacher_input(codes))`; sampling: `generate`."""
 
     def __init__(self, config: VARConfig):
@@ -72,17 +73,6 @@ class VAR(nn.Module):
     def start(self, condition: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch first dim"]:
         """The rows of the first scale: the class, and a place."""
         return condition[:, None] + self.pos_start
-
-    def run_blocks(
-        self,
-        x: Float[Tensor, "batch rows dim"],
-        condition: Float[Tensor, "batch dim"],
-        mask: Tensor | None,
-        caches: list[KVCache] | None,
-    ) -> Float[Tensor, "batch rows vocab"]:
-        """Logits of some rows, each of which sees those that `mask` allows and all that `caches` hold."""
-        x = self.blocks(x, self.shared_ada_lin(condition), mask, caches)
-        return self.head(self.head_nm(x, condition).float())
 
     @torch.inference_mode()
     def generate(
