@@ -14,7 +14,6 @@ from lib.workbench.styles import model_style, reserved_name
 
 NOTEBOOKS = {path.stem: path for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
 HEX_ALLOWED = {
-    "01_jamba": 4,
     "03_neurally_compressed_text": 35,
     "06_reft": 14,
     "10_var": 12,
