@@ -14,7 +14,6 @@ from lib.workbench.styles import model_style, reserved_name
 
 NOTEBOOKS = {path.stem: path for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
 HEX_ALLOWED = {
-    "01_jamba": 4,
     "06_reft": 14,
     "10_var": 12,
     "14_think_and_execute": 24,
