@@ -15,7 +15,6 @@ from lib.workbench.course import Course, paper_id, read_ledger
 COURSE = Course(Path(__file__).resolve().parents[2])
 PLAIN = (
     "01_jamba",
-    "02_mixture_of_depths",
     "03_neurally_compressed_text",
     "06_reft",
     "10_var",
