@@ -17,7 +17,6 @@ HEX_ALLOWED = {
     "01_jamba": 4,
     "03_neurally_compressed_text": 35,
     "06_reft": 14,
-    "10_var": 12,
     "14_think_and_execute": 24,
 }
 """Hex colours that still stand in the notebooks' cells: only ever fewer, `{}` in the end."""

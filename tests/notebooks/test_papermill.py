@@ -18,7 +18,6 @@ PLAIN = (
     "02_mixture_of_depths",
     "03_neurally_compressed_text",
     "06_reft",
-    "10_var",
     "14_think_and_execute",
 )
 """Notebooks that still assert that the reader's own answer is rejected, so that solved they would fail."""
