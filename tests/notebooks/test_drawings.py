@@ -18,8 +18,7 @@ HEX_ALLOWED = {
     "14_think_and_execute": 24,
 }
 """Hex colours that still stand in the notebooks' cells: only ever fewer, `{}` in the end."""
-CUT_BARS_ALLOWED = {"02_mixture_of_depths": 2}
-CUT_BARS_ALLOWED = {"03_neurally_compressed_text": 1}
+CUT_BARS_ALLOWED: dict[str, int] = {}
 """Cells whose bars do not start at 0: only ever fewer, `{}` in the end."""
 NOT_MODELS = {
     *("FLOPs", "cache"),  # 02: what is counted
