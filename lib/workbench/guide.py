@@ -61,7 +61,7 @@ def course_map(course: Course | None = None) -> None:
         links = _link(path.name, name) if path else name, _link(paper.url, paper.title)
         rows.append((*links, paper.builds, before or "PyTorch, attention", run, read, status))
     table = html_table(head, rows)
-    note = f"{TO_COME} still to come"
+    note = f"{TO_COME} still to come, grey in the drawing"
     html = f"{table.html}<p><small>{note}</small></p>{drawing(PAPERS, paths)}"
     show({"text/plain": f"{table.plain}\n{note}", "text/html": html})
 
