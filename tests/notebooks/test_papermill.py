@@ -14,7 +14,11 @@ from lib.workbench.course import Course, paper_id, read_ledger
 
 COURSE = Course(Path(__file__).resolve().parents[2])
 PLAIN = (
+    "01_jamba",
+    "02_mixture_of_depths",
+    "03_neurally_compressed_text",
     "06_reft",
+    "10_var",
     "14_think_and_execute",
 )
 """Notebooks that still assert that the reader's own answer is rejected, so that solved they would fail."""
