@@ -140,7 +140,7 @@ ONE_TABLE = "lib/workbench/checks/"
 """Every checker stands in one table of right and wrong answers, tests/workbench/checks/test_checks.py."""
 
 
-def tests_of(module: str) -> str:
+def files_that_test(module: str) -> str:
     """The test file of a module: its own name in the mirrored folder, or what COVERED says.
 
     A Triton form is tried by its public function's tests, which run every form, unless it has a file of its own.
@@ -156,15 +156,15 @@ def tests_of(module: str) -> str:
     return mirrored.as_posix()
 
 
-def tested_modules() -> list[str]:
+def modules_to_test() -> list[str]:
     names = [path.relative_to(ROOT).as_posix() for path in MODULES if path.name != "__init__.py"]
     return [name for name in names if name.startswith(("kernels/", *(f"lib/{room}/" for room in TESTED)))]
 
 
-@pytest.mark.parametrize("module", tested_modules())
+@pytest.mark.parametrize("module", modules_to_test())
 def test_every_module_has_a_test_file_of_its_own_name(module):
-    file = ROOT / tests_of(module)
-    assert file.is_file(), f"{module} needs {tests_of(module)}"
+    file = ROOT / files_that_test(module)
+    assert file.is_file(), f"{module} needs {files_that_test(module)}"
     defined = (node.name for node in ast.parse(file.read_text()).body if isinstance(node, ast.FunctionDef))
     assert any(name.startswith("test_") for name in defined)
 
