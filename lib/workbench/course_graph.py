@@ -7,7 +7,14 @@ from collections.abc import Collection, Sequence
 from lib.workbench.course import Paper
 from lib.workbench.seed_dots import GREY, image
 
-STEP_X, STEP_Y, RADIUS, EDGE = 96, 30, 12, 18
+STEP_X, STEP_Y, RADIUS, EDGE = 150, 32, 11, 18
+"""Pixels: so far apart that an arrow over one column passes between that column's circles."""
+THERE, TO_COME = "#ffffff", "#c4c4c4"
+"""Behind a notebook's number, on light and on dark pages."""
+HEAD = (
+    '<marker id="head" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
+    f'<polygon points="0,1 8,4 0,7" fill="{GREY}"/></marker>'
+)
 
 
 def depths(papers: Sequence[Paper]) -> dict[str, int]:
@@ -23,30 +30,39 @@ def depths(papers: Sequence[Paper]) -> dict[str, int]:
 
 
 def places(papers: Sequence[Paper]) -> dict[str, tuple[int, int]]:
-    """The middle of each notebook's circle: columns by depth; those of one column below one another."""
+    """The middle of each notebook's circle: columns by depth, each beside or below what it needs."""
     columns: dict[int, list[str]] = {}
     for number, depth in depths(papers).items():
         columns.setdefault(depth, []).append(number)
+    needs = {paper.number: paper.needs for paper in papers}
+    rows: dict[str, int] = {}
+    for _, numbers in sorted(columns.items()):
+        wanted = {number: max((rows[before] for before in needs[number]), default=0) for number in numbers}
+        free = 0
+        for number in sorted(numbers, key=lambda number: (wanted[number], number)):
+            rows[number] = max(free, wanted[number])
+            free = rows[number] + 1
     return {
-        number: (EDGE + STEP_X * depth, EDGE + STEP_Y * row)
+        number: (EDGE + STEP_X * depth, EDGE + STEP_Y * rows[number])
         for depth, numbers in columns.items()
-        for row, number in enumerate(sorted(numbers))
+        for number in numbers
     }
 
 
 def drawing(papers: Sequence[Paper], there: Collection[str]) -> str:
-    """An `<img>`: an arrow from each notebook to those that need it; notebooks that are not there yet are dashed."""
+    """An `<img>`: an arrow from each notebook to those that need it; those still to come are grey and dashed."""
     at = places(papers)
     width, height = max(x for x, _ in at.values()) + EDGE, max(y for _, y in at.values()) + EDGE
-    shapes = [
+    shapes = [HEAD]
+    shapes += [
         f'<path d="M{at[before][0] + RADIUS} {at[before][1]}L{at[paper.number][0] - RADIUS} {at[paper.number][1]}" '
-        f'stroke="{GREY}" stroke-width="1"/>'
+        f'stroke="{GREY}" stroke-width="1" marker-end="url(#head)"/>'
         for paper in papers
         for before in paper.needs
     ]
     for number, (x, y) in at.items():
-        dashes = "" if number in there else ' stroke-dasharray="3 2"'
-        shapes.append(f'<circle cx="{x}" cy="{y}" r="{RADIUS}" fill="white" stroke="{GREY}"{dashes}/>')
+        fill, dashes = (THERE, "") if number in there else (TO_COME, ' stroke-dasharray="3 2"')
+        shapes.append(f'<circle cx="{x}" cy="{y}" r="{RADIUS}" fill="{fill}" stroke="{GREY}"{dashes}/>')
         shapes.append(
             f'<text x="{x}" y="{y + 4}" text-anchor="middle" font-size="12" font-family="sans-serif" fill="#111111">'
             f"{number}</text>"

@@ -14,6 +14,9 @@ _HUES = {
     "muted": (112, 112, 112),
 }
 
+_CODE_WIDTH = 72
+"""Characters that a table's code columns have together before their lines wrap."""
+
 
 def show(bundle: Mapping[str, object], alternative_text: str = "") -> None:
     """Display a MIME bundle as one output of the cell; without a notebook kernel, print its `text/plain`.
@@ -96,7 +99,8 @@ def html_table(
     """A table whose cells are escaped; an object with `_repr_html_` (`IPython.display.HTML`, a table) goes in as it is.
 
     `align` is one word for all columns or one for each; `highlight` names rows (from 0) to tint, or maps them to one of
-    `tint`'s names; `code_columns` (positions, or names of `head`) are monospace and keep their spaces and line ends.
+    `tint`'s names; `code_columns` (positions, or names of `head`) are monospace, keep their spaces and line ends,
+    and wrap what is long.
     Raises ValueError for a row of another length, or an alignment, a row or a column that is not there.
     """
     table = [list(row) for row in rows]
@@ -107,7 +111,7 @@ def html_table(
     tints = dict(highlight) if isinstance(highlight, Mapping) else dict.fromkeys(highlight, "warning")
     if not set(tints) <= set(range(len(table))):
         raise ValueError(f"highlight must name rows 0 to {len(table) - 1}, got {sorted(tints)}")
-    styles = _column_styles(list(head or []), width, align, code_columns)
+    styles = _column_styles(list(head or []), table, width, align, code_columns)
     lines = [] if head is None else ["<thead>" + _html_row("th", head, [style[0] for style in styles]) + "</thead>"]
     lines.append("<tbody>")
     for number, row in enumerate(table):
@@ -119,7 +123,11 @@ def html_table(
 
 
 def _column_styles(
-    head: list[object], width: int, align: str | Sequence[str], code_columns: Collection[int | str]
+    head: list[object],
+    rows: list[list[object]],
+    width: int,
+    align: str | Sequence[str],
+    code_columns: Collection[int | str],
 ) -> list[tuple[str, str]]:
     """For each column the style of its head, and what its cells add."""
     words = [align] * width if isinstance(align, str) else list(align)
@@ -128,11 +136,19 @@ def _column_styles(
     code = {head.index(column) if column in head else column for column in code_columns}
     if not code <= set(range(width)):
         raise ValueError(f"code_columns must be among {head or list(range(width))}, got {list(code_columns)}")
-    monospace = "font-family:var(--jp-code-font-family, monospace);white-space:pre;"
+    monospace = "font-family:var(--jp-code-font-family, monospace);white-space:pre-wrap;overflow-wrap:anywhere;"
+    least = {number: min(_longest_line(rows, number), _CODE_WIDTH // len(code)) for number in code}
     return [
-        (f"text-align:{word};vertical-align:top;", monospace if number in code else "white-space:normal;")
+        (
+            f"text-align:{word};vertical-align:top;",
+            f"{monospace}min-width:{least[number]}ch;" if number in code else "white-space:normal;",
+        )
         for number, word in enumerate(words)
     ]
+
+
+def _longest_line(rows: list[list[object]], column: int) -> int:
+    return max((len(line) for row in rows for line in _text_of(row[column]).split("\n")), default=0)
 
 
 def _html_row(tag: str, cells: Sequence[object], styles: Sequence[str], background: str = "") -> str:

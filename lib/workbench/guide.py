@@ -7,14 +7,13 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Sequence
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from lib.workbench.course import PAPERS, Course, read_ledger
 from lib.workbench.course_graph import drawing
-from lib.workbench.display import show
+from lib.workbench.display import Table, html_table, show
 from lib.workbench.evidence import tally
 from lib.workbench.hardware import usable_cores
 
@@ -41,7 +40,7 @@ def environment_report() -> None:
         ("free disk", *_disk()),
         ("cache of trained models", *_cache()),
     ]
-    _table(("what", "found", "what follows"), rows)
+    show(html_table(("what", "found", "what follows"), rows).bundle)
 
 
 def course_map(course: Course | None = None) -> None:
@@ -51,21 +50,20 @@ def course_map(course: Course | None = None) -> None:
     """
     course = course or Course()
     paths = {path.stem[:2]: path for path in course.notebooks()}
-    head = ("notebook", "paper", "you build", "know before", "minutes to run", "to read", "status")
-    rows, linked = [], []
+    head = ("notebook", "paper", "you build", "know before", "minutes to run", "minutes to read", "status")
+    rows = []
     for paper in PAPERS:
         path = paths.get(paper.number)
         name = paper.notebook.replace("_", " ")
         before = ", ".join(f"{number}{'' if number in paths else TO_COME}" for number in paper.needs)
         run, status = _progress(course, path)
         read = f"{minutes_to_read(path):.0f}" if path else ""
-        rest = (paper.builds, before or "PyTorch, attention", run, read, status)
-        rows.append((name, paper.title, *rest))
-        link = f'<a href="{path.name}">{escape(name)}</a>' if path else escape(name)
-        linked.append((link, f'<a href="{paper.url}">{escape(paper.title)}</a>', *map(escape, rest)))
-    note = f"{TO_COME} still to come"
-    html = f"{_html(head, linked)}<p><small>{note}</small></p>{drawing(PAPERS, paths)}"
-    show({"text/plain": f"{_plain(head, rows)}\n{note}", "text/html": html})
+        links = _link(path.name, name) if path else name, _link(paper.url, paper.title)
+        rows.append((*links, paper.builds, before or "PyTorch, attention", run, read, status))
+    table = html_table(head, rows)
+    note = f"{TO_COME} still to come, grey in the drawing"
+    html = f"{table.html}<p><small>{note}</small></p>{drawing(PAPERS, paths)}"
+    show({"text/plain": f"{table.plain}\n{note}", "text/html": html})
 
 
 def minutes_to_read(notebook: Path) -> float:
@@ -116,19 +114,5 @@ def _cache() -> tuple[str, str]:
     return "on", "a second run takes what the first has trained"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    show({"text/plain": _plain(head, rows), "text/html": _html(head, [tuple(map(escape, row)) for row in rows])})
-
-
-def _plain(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    return "\n".join(
-        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)
-    )
-
-
-def _html(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of cells that are HTML already."""
-    cells = "".join("<tr>" + "".join(f"<td style='text-align:left'>{c}</td>" for c in row) + "</tr>" for row in rows)
-    header = "".join(f"<th style='text-align:left'>{escape(name)}</th>" for name in head)
-    return f"<table><thead><tr>{header}</tr></thead><tbody>{cells}</tbody></table>"
+def _link(address: str, words: str) -> Table:
+    return Table(f'<a href="{escape(address, quote=True)}">{escape(words)}</a>', words)

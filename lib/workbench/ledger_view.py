@@ -42,7 +42,7 @@ def card(ledger: Ledger, claim: Claim) -> dict[str, object]:
     judgement = ledger.judgement(claim)
     small = " \u00b7 ".join(filter(None, (this_run(ledger, claim), seeds_text(ledger, claim, judgement))))
     html = (
-        f'<div style="max-width:52em;border-left:{_LINE};padding:2px 10px;text-align:left">'
+        f'<div style="max-width:52em;margin-bottom:6px;border-left:{_LINE};padding:2px 10px;text-align:left">'
         f"{badge(word(ledger, judgement))} {_statement(claim)}<br>here: {escape(claim.here)}<br>"
         f"<small>{escape(small)}</small></div>"
     )
@@ -161,6 +161,6 @@ def _pictures(ledger: Ledger, claim: Claim) -> list[str]:
     for place, parts in enumerate(zip(*seeds, strict=True)):
         mine = here[place] if place < len(here) and here[place].test == parts[0].test else None
         if isinstance(parts[0], Comparison):
-            name = f"<small>{escape(parts[0].name)}</small> " if parts[0].name else ""
+            name = f"<small>{escape(parts[0].name)}</small><br>" if parts[0].name else ""
             pictures.append(name + dots(parts, mine))
     return pictures

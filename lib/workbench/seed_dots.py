@@ -14,7 +14,7 @@ from html import escape
 from lib.workbench.evidence import spread
 from lib.workbench.verdicts import Comparison
 
-WIDTH, HEIGHT, EDGE = 132, 18, 8
+WIDTH, HEIGHT, EDGE = 144, 18, 16
 GREY = "#808080"
 """At least 3 to 1 on white and on JupyterLab's dark background, as drawings need."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import re
 
 import pytest
@@ -34,6 +35,18 @@ def test_no_two_circles_touch_and_arrows_point_to_the_right():
         assert len(set(at.values())) == len(papers) and min(STEP_X, STEP_Y) > 2 * RADIUS
         assert all(at[before][0] < at[paper.number][0] for paper in papers for before in paper.needs)
     assert places(PLANTED)["03"] == (EDGE, EDGE + STEP_Y)
+
+
+def test_no_arrow_runs_through_the_circle_of_a_third_notebook():
+    at = places(PAPERS)
+    for paper in PAPERS:
+        for before in paper.needs:
+            (x0, y0), (x1, y1) = at[before], at[paper.number]
+            dx, dy = x1 - x0 - 2 * RADIUS, y1 - y0
+            for number in set(at) - {before, paper.number}:
+                x, y = at[number][0] - x0 - RADIUS, at[number][1] - y0
+                along = (x * dx + y * dy) / math.hypot(dx, dy) ** 2
+                assert not 0 < along < 1 or abs(x * dy - y * dx) / math.hypot(dx, dy) > RADIUS, (before, number)
 
 
 def test_every_need_is_an_arrow_and_what_is_to_come_is_dashed():

@@ -81,13 +81,22 @@ def test_code_keeps_its_lines_and_its_indentation():
     code = "for x in y:\n    print(x)"
     by_name = html_table(["before", "after"], [[code, "one\ntwo\nthree"]], code_columns=["before"])
     by_place = html_table(["before", "after"], [[code, "one\ntwo\nthree"]], code_columns=[0])
-    assert by_name == by_place and by_name.html.count("white-space:pre;") == 1 and code in by_name.html
+    assert by_name == by_place and by_name.html.count("white-space:pre-wrap;") == 1 and code in by_name.html
     assert by_name.plain.splitlines() == [
         "before        after",
         "for x in y:   one",
         "    print(x)  two",
         "              three",
     ]
+
+
+def test_code_is_as_wide_as_its_longest_line_up_to_a_limit_and_then_wraps():
+    def widths(*code):
+        html = html_table([str(i) for i in range(len(code))], [code], code_columns=range(len(code))).html
+        return re.findall(r"min-width:(\d+)ch", html)
+
+    assert widths("for x in y:\n    print(x)") == ["12"]
+    assert widths("x" * 500) == ["72"] and widths("x" * 500, "ab") == ["36", "2"]
 
 
 def test_rows_are_tinted_and_columns_aligned():
