@@ -16,6 +16,7 @@ NOTEBOOKS = {path.stem: path for path in sorted((ROOT / "notebooks").glob("*.ipy
 HEX_ALLOWED = {
     "01_jamba": 4,
     "03_neurally_compressed_text": 35,
+    "06_reft": 14,
     "10_var": 12,
     "14_think_and_execute": 24,
 }

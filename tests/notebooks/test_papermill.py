@@ -17,6 +17,7 @@ PLAIN = (
     "01_jamba",
     "02_mixture_of_depths",
     "03_neurally_compressed_text",
+    "06_reft",
     "10_var",
     "14_think_and_execute",
 )
