@@ -15,7 +15,6 @@ from lib.workbench.styles import model_style, reserved_name
 NOTEBOOKS = {path.stem: path for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
 HEX_ALLOWED = {
     "06_reft": 14,
-    "14_think_and_execute": 24,
 }
 """Hex colours that still stand in the notebooks' cells: only ever fewer, `{}` in the end."""
 CUT_BARS_ALLOWED: dict[str, int] = {}

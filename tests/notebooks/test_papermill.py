@@ -13,10 +13,7 @@ from lib.course.student import solved, write_edition
 from lib.workbench.course import Course, paper_id, read_ledger
 
 COURSE = Course(Path(__file__).resolve().parents[2])
-PLAIN = (
-    "06_reft",
-    "14_think_and_execute",
-)
+PLAIN = ("06_reft",)
 """Notebooks that still assert that the reader's own answer is rejected, so that solved they would fail."""
 # One worker runs all notebooks, one after the other, while the other runs the unit tests.
 pytestmark = [pytest.mark.notebook, pytest.mark.slow, pytest.mark.xdist_group("notebooks")]
