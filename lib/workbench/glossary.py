@@ -118,6 +118,8 @@ GLOSSARY: dict[str, dict[str, str]] = {
         "exact match": "counting an answer only when it is wholly right",
         "Instructor": "the model that writes pseudocode for a task from its description",
         "interpreter": "a program that runs other programs, here the truth against which a model's traces are held",
+        "parity": "whether a count is even or odd; one bit more or less turns it round",
+        "Program-of-Thought": "having a model write a program for each question, which a real interpreter runs",
         "pseudocode": "a program written for a reader, which leaves out what a machine would insist on",
         "Reasoner": "the model that simulates a run of the pseudocode on one question",
         "sandbox": "a closed process in which a program written by a model may run without doing harm",
