@@ -113,7 +113,7 @@ def test_any_block_can_be_wrapped(mixer):
     out.sum().backward()
     assert all(p.grad is not None for name, p in layer.named_parameters() if "predictor" not in name)
     if mixer == "mamba":
-        with pytest.raises(NotImplementedError, match=r"mixer must be an Attention for decoding a routed layer, got MambaMixer"):
+        with pytest.raises(NotImplementedError, match=r"mixer must be an Attention .*, got MambaMixer"):
             layer.new_state()
 
 
