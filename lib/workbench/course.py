@@ -9,7 +9,7 @@ from pathlib import Path
 
 CLAIMS_MIME = "application/vnd.paper-workbench.claims+json"
 """Under this type a notebook's output holds its ledger."""
-SCALES = ("smoke", "laptop", "gpu")
+SCALES = ("smoke", "laptop", "long")
 MAX_SEED = 2**32 - 1
 """The largest that numpy takes."""
 

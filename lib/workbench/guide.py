@@ -92,7 +92,7 @@ def _progress(course: Course, path: Path | None) -> tuple[str, str]:
 
 def _gpu(torch) -> tuple[str, str]:
     if torch.cuda.is_available():
-        return torch.cuda.get_device_name(), 'scale = "gpu" is open to you'
+        return torch.cuda.get_device_name(), 'scale = "long" takes minutes here'
     return "none", "every notebook runs on the CPU"
 
 

@@ -68,7 +68,7 @@ class Run:
         return round(time.perf_counter() - self._started, 1)
 
     def preset(self, sizes: Mapping[str, Mapping[str, object]]) -> SimpleNamespace:
-        """The sizes of this run's scale as attributes, from `{"smoke": {...}, "laptop": {...}, "gpu": {...}}`.
+        """The sizes of this run's scale as attributes, from `{"smoke": {...}, "laptop": {...}, "long": {...}}`.
 
         Raises ValueError unless exactly the three scales are there and all name the same sizes: a size forgotten at
         another scale is found now, not by the next person.

@@ -70,7 +70,7 @@ def test_predicates_in_the_notebook_do_not_hide_that_its_evidence_is_earlier(cou
     assert EARLIER in table(course(NEW, OLD))
 
 
-@pytest.mark.parametrize("scale", ["smoke", "gpu"])
+@pytest.mark.parametrize("scale", ["smoke", "long"])
 def test_a_ledger_of_another_scale_is_refused_with_the_remedy(course, scale):
     with pytest.raises(CourseError, match=r"executed at laptop scale.*`git restore notebooks/01_jamba.ipynb`"):
         table(course(NEW, NEW, scale))

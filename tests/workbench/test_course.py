@@ -38,7 +38,7 @@ def test_a_known_scale_is_taken(scale):
 
 @pytest.mark.parametrize("scale", ["huge", "", None, "Laptop", 1])
 def test_an_unknown_scale_is_answered_with_the_known_ones(scale):
-    with pytest.raises(CourseError, match=r"^scale must be one of smoke, laptop, gpu, got "):
+    with pytest.raises(CourseError, match=r"^scale must be one of smoke, laptop, long, got "):
         check_scale(scale)
 
 

@@ -104,6 +104,6 @@ def test_a_timed_row_counts_runs_and_states_its_margin():
 
 
 def test_evidence_of_another_scale_says_of_which():
-    ledger = Ledger(RECALL, "gpu")
+    ledger = Ledger(RECALL, "long")
     ledger.add("J9", holds=at_least(1, 0.9), **ROW)
     assert "3 of 3 seeds at laptop scale" in ledger.bundle({})["text/plain"]

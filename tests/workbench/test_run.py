@@ -53,7 +53,7 @@ def test_no_text_names_a_path_of_this_machine(capsys):
 
 @pytest.mark.parametrize("scale", ["huge", "", None, "Laptop"])
 def test_an_unknown_scale_is_answered_with_the_known_ones(scale):
-    with pytest.raises(ValueError, match="scale must be one of smoke, laptop, gpu, got ") as caught:
+    with pytest.raises(ValueError, match="scale must be one of smoke, laptop, long, got ") as caught:
         Run("01-jamba", scale)
     assert "\n" not in str(caught.value)
 
@@ -83,14 +83,14 @@ def test_preset_gives_the_sizes_of_this_scale():
 def test_preset_finds_a_size_forgotten_at_another_scale():
     run = Run("01-jamba", "smoke")
     with pytest.raises(ValueError, match="sizes must have the same names at gpu and smoke, got dim"):
-        run.preset({"smoke": {"steps": 1, "dim": 2}, "laptop": {"steps": 1, "dim": 2}, "gpu": {"steps": 1}})
-    with pytest.raises(ValueError, match="sizes must name the scales smoke, laptop, gpu, got smoke"):
+        run.preset({"smoke": {"steps": 1, "dim": 2}, "laptop": {"steps": 1, "dim": 2}, "long": {"steps": 1}})
+    with pytest.raises(ValueError, match="sizes must name the scales smoke, laptop, long, got smoke"):
         run.preset({"smoke": {"steps": 1}})
 
 
 def test_checkpoints_differ_by_paper_scale_seed_and_name_and_their_folder_exists(tmp_path, monkeypatch):
     monkeypatch.delenv("WORKBENCH_CACHE", raising=False)
-    runs = [Run(p, s, seed, root=tmp_path) for p in ("01-jamba", "02-b") for s in ("smoke", "gpu") for seed in (0, 1)]
+    runs = [Run(p, s, seed, root=tmp_path) for p in ("01-jamba", "02-b") for s in ("smoke", "long") for seed in (0, 1)]
     paths = {run.checkpoint(name) for run in runs for name in ("hybrid", "mamba")}
     assert len(paths) == 16
     assert {path.parent for path in paths} == {tmp_path / "data" / "cache" / "checkpoints"}
