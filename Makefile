@@ -9,6 +9,9 @@ endif
 WORKBENCH := $(BIN)/python -m lib.course.commands
 
 NB ?=
+MINUTES ?=
+ALL ?=
+JOBS ?= 1
 SCALE ?= laptop
 SEED ?= 0
 SEEDS ?= 0 1 2 3 4
@@ -50,11 +53,11 @@ test: setup ## check style, then run every test and every notebook at smoke scal
 store: setup ## execute one notebook in place for the repository, at laptop scale with seed 0: NB=01
 	@WORKBENCH_CACHE=off $(WORKBENCH) store "$(NB)"
 
-validate: setup ## compare notebooks with their stored outputs, and the claims with their evidence: NB=01 for one
-	@WORKBENCH_CACHE=off $(WORKBENCH) validate "$(NB)"
+validate: setup ## run what changed against its stored outputs, claims against evidence: NB=01, ALL=1, MINUTES=45
+	@WORKBENCH_CACHE=off $(WORKBENCH) validate "$(NB)" --minutes "$(MINUTES)" --all "$(ALL)" --jobs "$(JOBS)"
 
-evidence: setup ## run one notebook per seed and record its claims: NB=01 SEEDS="0 1 2 3 4"
-	@WORKBENCH_CACHE=off $(WORKBENCH) evidence "$(NB)" --seeds "$(SEEDS)"
+evidence: setup ## run one notebook per seed and record its claims: NB=01 SEEDS="0 1 2 3 4" SCALE=laptop
+	@WORKBENCH_CACHE=off $(WORKBENCH) evidence "$(NB)" --seeds "$(SEEDS)" --scale "$(SCALE)"
 
 tune: setup ## measure a notebook's learning rates and other settings: NB=01_jamba NAMES="tasks,text"
 	@$(WORKBENCH) tune "$(NB)" --scale "$(SCALE)" --names "$(NAMES)"

@@ -8,22 +8,16 @@ from __future__ import annotations
 import argparse
 import ast
 import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-from lib.course import links, scoreboard, student, workspace
+from lib.course import gathering, links, scoreboard, student, workspace
 from lib.course.committed import parameters
 from lib.course.notebook_file import read
 from lib.course.store import CellFailed, store
-from lib.workbench import evidence
-from lib.workbench.claims import write_record
-from lib.workbench.course import Course, CourseError, check_scale, check_seed, paper_id, read_ledger
+from lib.course.validation import validate
+from lib.workbench.course import Course, CourseError, check_scale, check_seed, paper_id
 from lib.workbench.tuning_file import TuningFile
-
-CELL_SECONDS = 1800
-"""How long nbval lets one cell run; a slow machine is slower, not wrong."""
 
 
 class NotebookFailed(RuntimeError):
@@ -77,41 +71,15 @@ def execute(notebook: Path, copy: Path, parameters: dict[str, object]) -> None:
         ) from None
 
 
-def validate(course: Course, name: str = "") -> int:
-    """Compare notebooks with their stored outputs by nbval, then their claims with the evidence; pytest's exit code."""
-    notebooks = [course.notebook(name)] if name else course.notebooks()
-    if not notebooks:
-        raise CourseError("There is no notebook to validate yet.")
-    ledgers = course.build / "ledgers"
-    shutil.rmtree(ledgers, ignore_errors=True)
-    ledgers.mkdir(parents=True)
-    command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env"]
-    command += ["--nbval-cell-timeout", str(CELL_SECONDS), "-p", "no:cacheprovider"]
-    command += [*map(str, notebooks), str(course.root / "tests" / "validation")]
-    asked = " ".join(notebook.stem for notebook in notebooks)
-    environment = os.environ | {"WORKBENCH_LEDGERS": str(ledgers), "WORKBENCH_VALIDATED": asked}
-    return subprocess.run(command, cwd=course.root, env=environment).returncode
+def record_evidence(course: Course, name: str, seeds: str, scale: str = "laptop") -> Path:
+    """Run one notebook per seed and write what its claims showed; the file written.
 
-
-def record_evidence(course: Course, name: str, seeds: str) -> Path:
-    """Run one notebook per seed at laptop scale and write what its claims showed; the file written.
-
-    The file is replaced only when every seed has run. Raises CourseError for a wrong name or seed.
+    Raises CourseError for a wrong name, scale or seed, and as `gathering.gather` does.
     """
-    notebook = course.notebook(name)
-    numbers = [check_seed(seed) for seed in seeds.replace(",", " ").split()]
-    if not numbers or len(set(numbers)) != len(numbers):
-        raise CourseError(f"SEEDS must list different whole numbers from 0 on, got {seeds!r}.")
-    ledgers = []
-    for seed in numbers:
-        copy = run(course, notebook.stem, scale="laptop", seed=str(seed))
-        ledger = read_ledger(copy)
-        if ledger is None:
-            raise CourseError(f"{notebook.stem} shows no claims ledger; its last code cells must call run.ledger().")
-        ledgers.append(ledger)
-        held = [claim["id"] for claim in ledger["claims"] if claim["holds"] is True]
-        print(f"seed {seed}: {len(held)} of {len(ledger['claims'])} claims hold ({', '.join(held)})", flush=True)
-    return write_record(evidence.gather(notebook, "laptop", ledgers), course.evidence(notebook).parent)
+    notebook, numbers = course.notebook(name), gathering.seeds_of(seeds)
+    return gathering.gather(
+        course, notebook, scale, numbers, lambda seed: run(course, notebook.stem, scale=scale, seed=str(seed))
+    )
 
 
 def tune(course: Course, name: str, *, scale: str, names: str) -> Path:
@@ -150,6 +118,17 @@ def literal(text: str) -> object:
         return text
 
 
+def number(text: str, name: str) -> float | None:
+    """An option's number, None where it is empty. Raises CourseError for anything else than a number above 0."""
+    try:
+        value = float(text) if text.strip() else None
+    except ValueError:
+        value = 0.0
+    if value is not None and not 0 < value < float("inf"):
+        raise CourseError(f"{name} must be a number above 0, got {text!r}.")
+    return value
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="workbench", description=__doc__.splitlines()[0])
     commands = top.add_subparsers(dest="command", required=True)
@@ -159,10 +138,14 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--seed", default="0")
     one.add_argument("-p", nargs=2, action="append", default=[], metavar=("KEY", "VALUE"), dest="extra")
     check = commands.add_parser("validate", help="notebooks against stored outputs, claims against evidence")
-    check.add_argument("notebook", nargs="?", default="")
+    check.add_argument("notebooks", nargs="?", default="", help="names by spaces; without any, those that changed")
+    check.add_argument("--minutes", default="", help="begin no notebook that would not end within them")
+    check.add_argument("--all", default="", help="1 runs every notebook, changed or not")
+    check.add_argument("--jobs", default="1", help="so many notebooks side by side")
     several = commands.add_parser("evidence", help="one run per seed into data/evidence")
     several.add_argument("notebook")
     several.add_argument("--seeds", default="0 1 2 3 4")
+    several.add_argument("--scale", default="laptop")
     settings = commands.add_parser("tune", help="measure one notebook's learning rates and other settings")
     settings.add_argument("notebook")
     settings.add_argument("--scale", default="laptop")
@@ -183,9 +166,11 @@ def dispatch(course: Course, options: argparse.Namespace) -> int:
         copy = run(course, options.notebook, scale=options.scale, seed=options.seed, extra=extra)
         print(f"executed copy: {relative(copy)}")
     elif options.command == "validate":
-        return validate(course, options.notebook)
+        minutes, jobs = number(options.minutes, "MINUTES"), number(options.jobs, "JOBS") or 1
+        everything = options.all not in ("", "0")
+        return validate(course, options.notebooks, minutes=minutes, everything=everything, jobs=int(jobs))
     elif options.command == "evidence":
-        print(f"written: {relative(record_evidence(course, options.notebook, options.seeds))}")
+        print(f"written: {relative(record_evidence(course, options.notebook, options.seeds, options.scale))}")
     elif options.command == "tune":
         file = tune(course, options.notebook, scale=options.scale, names=options.names)
         print(f"measured: {relative(file)}")

@@ -6,13 +6,14 @@ Each rule takes a notebook (its JSON) and says what falls short, a sentence each
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lib.course.committed import parameters
 from lib.course.links import linked, navigation
-from lib.course.notebook_file import source, tags
+from lib.course.notebook_file import source, tags, without_magics
 
 LONGEST_LINE = 110
 FOLDED = ("solution", "plumbing", "play", "checker")
@@ -83,6 +84,37 @@ def _rejects_own(cell: dict) -> bool:
     return bool(re.search(r"\brejects\(\s*my_", source(cell)))
 
 
+def solutions_apart(notebook: dict) -> list[str]:
+    """Without the solutions everything else still runs: no other cell uses a name that only a solution defines."""
+    own, others, users = set(), set(dir(builtins)), []
+    for number, cell in cells_of(notebook):
+        defined, used = names_in(source(cell))
+        if "solution" in tags(cell):
+            own |= defined
+        else:
+            others |= defined
+            users.append((number, used))
+    only = own - others
+    return [
+        f"cell {number} uses {', '.join(sorted(only & used))} of a solution" for number, used in users if only & used
+    ]
+
+
+def names_in(code: str) -> tuple[set[str], set[str]]:
+    """The names that code binds, at any depth, and those that it reads."""
+    defined, used = set(), set()
+    for node in ast.walk(ast.parse(without_magics(code))):
+        if isinstance(node, ast.Name):
+            (used if isinstance(node.ctx, ast.Load) else defined).add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            defined.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            defined |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.arg):
+            defined.add(node.arg)
+    return defined, used
+
+
 RULES: tuple[Callable[[dict], list[str]], ...] = (
     folding,
     tagging,
@@ -90,6 +122,7 @@ RULES: tuple[Callable[[dict], list[str]], ...] = (
     units,
     learners_parameters,
     exercise_cells,
+    solutions_apart,
 )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -42,6 +43,11 @@ def write_atomically(path: Path, content: bytes) -> None:
 def source(cell: dict) -> str:
     """A cell's text, which the format stores as one string or as a list of lines."""
     return "".join(cell["source"])
+
+
+def without_magics(code: str) -> str:
+    """A cell's code with `pass` for each line that only IPython reads, such as `%matplotlib inline` or `!ls`."""
+    return re.sub(r"^(\s*)[%!].*$", r"\1pass", code, flags=re.MULTILINE)
 
 
 def with_source(cell: dict, text: str) -> dict:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lib.course.gathering import moved_on
 from lib.course.notebook_file import write_atomically
 from lib.workbench.course import PAPERS, Course, CourseError, Paper, read_ledger
 from lib.workbench.evidence import Tally, is_earlier, tally
@@ -11,7 +13,9 @@ from lib.workbench.evidence import Tally, is_earlier, tally
 START, END = "<!-- scoreboard:start -->", "<!-- scoreboard:end -->"
 TITLES = ("", "notebook", "paper", "reproduced", "contradicted", "open", "ours", "checks", "minutes")
 HEAD = f"| {' | '.join(TITLES)} |\n|--:|---|---|{'--:|' * 6}".replace("|  |", "| |")
-MARK = "\\*"
+MARK, MOVED = "\\*", "†"
+NAMED = 4
+"""So many of the things that changed are named."""
 EARLIER = (
     f"{MARK} Evidence of earlier code: it tells in how many seeds a claim held, without values and thresholds; our own "
     "findings stand among the paper's claims."
@@ -21,12 +25,29 @@ EARLIER = (
 def table(course: Course) -> str:
     """The scoreboard as Markdown. Raises CourseError when a notebook was not executed at laptop scale."""
     paths = {path.stem: path for path in course.notebooks()}
-    rows = [row(course, paper, paths.get(paper.notebook)) for paper in PAPERS]
+    moved = {stem: names for stem, path in paths.items() if (names := changed_since(course, path))}
+    rows = [row(course, paper, paths.get(paper.notebook), moved=paper.notebook in moved) for paper in PAPERS]
     note = ["", EARLIER] if any(MARK in text for text in rows) else []
-    return "\n".join([HEAD, *rows, *note])
+    return "\n".join([HEAD, *rows, *note, *moved_notes(moved)])
 
 
-def row(course: Course, paper: Paper, notebook: Path | None) -> str:
+def changed_since(course: Course, notebook: Path) -> list[str]:
+    """What has changed since the seeds of a notebook's evidence ran."""
+    evidence = course.read_evidence(notebook)
+    return moved_on(course, notebook, evidence) if evidence else []
+
+
+def moved_notes(moved: Mapping[str, Sequence[str]]) -> list[str]:
+    """One line for each notebook whose verdicts are of earlier code, with what has changed since."""
+    notes = []
+    for stem, names in sorted(moved.items()):
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        listed = ", ".join(f"`{name}`" for name in names[:NAMED])
+        notes.append(f"{MOVED} All verdicts of {stem[:2]} are of seeds that ran before {listed}{more} changed.")
+    return ["", "  \n".join(notes)] if notes else []
+
+
+def row(course: Course, paper: Paper, notebook: Path | None, *, moved: bool = False) -> str:
     number, _, name = paper.notebook.partition("_")
     if notebook is None:
         return f"| {number} | {name} | {paper.link} | to come | | | | | |"
@@ -38,7 +59,7 @@ def row(course: Course, paper: Paper, notebook: Path | None) -> str:
         )
     evidence = course.read_evidence(notebook)
     counts = tally(ledger, evidence)
-    mark = f" {MARK}" if is_earlier(evidence) else ""
+    mark = f" {MARK}" if is_earlier(evidence) else f" {MOVED}" if moved else ""
     cells = [f"[{name}](notebooks/{notebook.name}){mark}", paper.link, *_cells(counts), f"{ledger['seconds'] / 60:.1f}"]
     return f"| {number} | {' | '.join(cells)} |"
 

@@ -12,8 +12,9 @@ import json
 import time
 from pathlib import Path
 
-from lib.course import committed, notebook_file, scoreboard
+from lib.course import committed, fingerprint, notebook_file, scoreboard, validated
 from lib.workbench.course import Course, CourseError
+from lib.workbench.hardware import usable_threads
 
 KERNEL = "python3"
 
@@ -23,7 +24,7 @@ class CellFailed(RuntimeError):
 
 
 def store(course: Course, name: str) -> tuple[Path, float]:
-    """Execute one notebook in place and rewrite the scoreboard; the notebook and the minutes that it took.
+    """Execute one notebook in place, record its digests, rewrite the scoreboard; the notebook and its minutes.
 
     Raises CourseError when the parameters or the result are not those of a stored notebook, CellFailed when a cell
     raises. The notebook is then as it was; what was executed so far lies under build/store.
@@ -32,7 +33,7 @@ def store(course: Course, name: str) -> tuple[Path, float]:
     notebook = notebook_file.read(path)
     if changed := committed.parameter_faults(notebook):
         raise CourseError(f"{path.name} cannot be stored: {changed[0]}.")
-    attempt = course.build / "store" / path.name
+    attempt, before = course.build / "store" / path.name, fingerprint.inputs(course, path)
     start = time.perf_counter()
     executed = execute(notebook, path.parent, attempt)
     minutes = (time.perf_counter() - start) / 60
@@ -41,6 +42,10 @@ def store(course: Course, name: str) -> tuple[Path, float]:
         raise CourseError(f"{path.name} is unchanged; of the executed {shown}: {'; '.join(found)}.")
     notebook_file.write(path, executed)
     scoreboard.write(course)
+    now = fingerprint.inputs(course, path)
+    if moved := fingerprint.changed(before, now, written=False):
+        raise CourseError(f"{path.name} is stored, but {', '.join(moved)} changed meanwhile: store it again.")
+    validated.write(course, path, now, seconds=60 * minutes, threads=usable_threads())
     return path, minutes
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lib.workbench.course import CLAIMS_MIME
-from lib.workbench.evidence import Judgement, claim_rows, judge, kind_of
+from lib.workbench.evidence import Judgement, claim_rows, judge
 from lib.workbench.ledger_view import card, table
 from lib.workbench.verdicts import Comparison, Predicate, plain_scalar
 
@@ -26,7 +26,7 @@ KINDS = ("paper", "ours", "check")
 class Claim:
     """One row: `says` is the claim, `paper` the paper's figure, `here` ours, `test` the predicate of this run.
 
-    `holds` is what the predicate said, `values` are further figures to keep, `timed` says that clocks are compared.
+    `values` are further figures to keep, `timed` says that clocks are compared.
     """
 
     id: str
@@ -34,10 +34,14 @@ class Claim:
     paper: str
     here: str
     kind: str
-    holds: bool | None
-    test: Predicate | None = None
+    test: Predicate
     timed: bool = False
     values: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def holds(self) -> bool | None:
+        """What the predicate says of this run; None where nothing was shown."""
+        return self.test.holds
 
 
 class Ledger:
@@ -67,7 +71,7 @@ class Ledger:
         says: str,
         paper: object,
         here: object,
-        holds: Predicate | bool | None,
+        holds: Predicate,
         kind: str = "paper",
         timed: bool = False,
         values: Mapping[str, object] | None = None,
@@ -77,15 +81,16 @@ class Ledger:
             raise ValueError(f"id must be one word such as 'J9', got {id!r}")
         if id in self._claims:
             raise ValueError(f"id must be new in the ledger, which has {', '.join(self._claims)}, got {id!r}")
-        test, said, kind = from_old_form(id, holds, kind)
+        if not isinstance(holds, Predicate):
+            raise ValueError(f"holds must be a predicate such as at_least(value, 0.9), got {holds!r} in claim {id}")
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r} in claim {id}")
         if not says:
             raise ValueError(f"says must be the claim in one sentence, got {says!r} in claim {id}")
-        if timed and test:
-            _check_margin(id, test)
+        if timed:
+            _check_margin(id, holds)
         plain = _plain_values(id, values or {})
-        claim = Claim(id, says, _text(paper), _text(here), kind, said, test, bool(timed), plain)
+        claim = Claim(id, says, _text(paper), _text(here), kind, holds, bool(timed), plain)
         self._claims[id] = claim
         return claim
 
@@ -99,7 +104,7 @@ class Ledger:
             "here": claim.here,
             "kind": claim.kind,
             "holds": claim.holds,
-            "test": claim.test.to_json() if claim.test else None,
+            "test": claim.test.to_json(),
             "timed": claim.timed,
             "seeds": sum(row is not None and row["holds"] is True for row in rows),
             "values": dict(claim.values),
@@ -132,19 +137,6 @@ def write_record(record: Mapping[str, object], folder: Path) -> Path:
     finally:
         partial.unlink(missing_ok=True)
     return target
-
-
-# Old form: a plain True, False or None for `holds`, and the kinds measured, computed and parity. To delete it, let
-# `add` demand a Predicate and take `test, said = holds, holds.holds`.
-def from_old_form(id: str, holds: object, kind: str) -> tuple[Predicate | None, bool | None, str]:
-    """(predicate, what it says, kind in today's names)."""
-    kind = kind_of({"kind": kind})
-    if isinstance(holds, Predicate):
-        return holds, holds.holds, kind
-    holds = plain_scalar(holds)
-    if holds is not None and not isinstance(holds, bool):
-        raise ValueError(f"holds must be a predicate such as at_least(value, 0.9), got {holds!r} in claim {id}")
-    return None, holds, kind
 
 
 def _check_margin(id: str, test: Predicate) -> None:

@@ -186,9 +186,10 @@ class Course:
             raise CourseError(f"NB must name a notebook, got {name!r}; there is: {', '.join(found) or 'none yet'}.")
         return found[wanted]
 
-    def evidence(self, notebook: Path) -> Path:
-        """The file that records what the seeds of `notebook` showed."""
-        return self.root / "data" / "evidence" / f"{paper_id(notebook)}.json"
+    def evidence(self, notebook: Path, scale: str = "laptop") -> Path:
+        """The file that records what the seeds of `notebook` showed at a scale."""
+        ending = "" if scale == "laptop" else f"-{scale}"
+        return self.root / "data" / "evidence" / f"{paper_id(notebook)}{ending}.json"
 
     def read_evidence(self, notebook: Path) -> dict | None:
         """The evidence of `notebook`, None when none was gathered; see `read_record`."""

@@ -188,8 +188,8 @@ def is_earlier(evidence: Mapping[str, object] | None) -> bool:
     return any(not claim.get("test") for claim in claims)
 
 
-# Old form: records from before claims kept their predicates. When the last notebook and the last file of evidence give
-# a `test`, delete these two functions, `is_earlier`, and `from_old_form` in claims.py.
+# Old form: records from before claims kept their predicates. When the last file of evidence gives a `test`, delete
+# these two functions and `is_earlier`.
 def kind_of(claim: Mapping[str, object]) -> str:
     """A row's kind, in today's names."""
     return {"measured": "paper", "computed": "check", "parity": "check"}.get(claim["kind"], claim["kind"])

@@ -6,6 +6,9 @@ import os
 import platform
 from pathlib import Path
 
+CPU_THREADS = 2
+"""The same number on every machine, so that sums are taken in the same order."""
+
 
 def hardware() -> str:
     """One line: `MODEL, N cores`."""
@@ -17,6 +20,11 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def usable_threads() -> int:
+    """The threads of a run's arithmetic on a CPU: CPU_THREADS, fewer where OMP_NUM_THREADS says so."""
+    return min(CPU_THREADS, int(os.environ.get("OMP_NUM_THREADS") or CPU_THREADS))
 
 
 def processor_model() -> str:

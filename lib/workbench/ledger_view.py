@@ -113,7 +113,7 @@ def badge(kind: str, text: str = "") -> str:
 def this_run(ledger: Ledger, claim: Claim) -> str:
     """What this run's predicate said: its value and what was wanted; at smoke scale without a verdict."""
     said = [] if ledger.scale == "smoke" else [_SAID[claim.holds]]
-    text = ": ".join([*said, *([claim.test.text] if claim.test else [])])
+    text = ": ".join([*said, claim.test.text])
     return f"this run: {text}" if text else ""
 
 
@@ -154,7 +154,7 @@ def _pictures(ledger: Ledger, claim: Claim) -> list[str]:
     if ledger.scale == "smoke" or not rows or not all(row and row.get("test") for row in rows):
         return []
     seeds = [from_json(row["test"]).parts for row in rows]
-    here = claim.test.parts if claim.test else ()
+    here = claim.test.parts
     if len({tuple((part.test, part.name) for part in parts) for parts in seeds}) > 1:
         return []
     pictures = []

@@ -22,6 +22,7 @@ import kernels.dispatch  # noqa: F401 (where there is no GPU, Triton must learn 
 from lib.workbench.claims import Ledger, write_record
 from lib.workbench.course import SCALES, Course, CourseError, check_scale, check_seed, read_record
 from lib.workbench.display import show
+from lib.workbench.hardware import usable_threads
 from lib.workbench.summary import render
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from lib.workbench.tuning import Grid, Tuning
     from lib.workbench.verdicts import Predicate
 
-CPU_THREADS = 2
-"""The same number on every machine, so that sums are taken in the same order."""
 ROOT = Course().root
 
 
@@ -199,7 +198,7 @@ class Run:
         says: str,
         paper: object,
         here: object,
-        holds: Predicate | bool | None,
+        holds: Predicate,
         kind: str = "paper",
         timed: bool = False,
         values: Mapping[str, object] | None = None,
@@ -258,7 +257,7 @@ class Run:
         return folder
 
     def _header(self) -> dict[str, object]:
-        where = f"CPU, {self.threads} threads"
+        where = f"CPU, {self.threads} thread{'s' * (self.threads != 1)}"
         if self.device.type == "cuda":
             where = torch.cuda.get_device_name(self.device)
         parts = [self.paper, f"scale {self.scale}", f"seed {self.seed}", where, f"torch {torch.__version__}"]
@@ -301,7 +300,7 @@ def _settle(device: torch.device) -> int:
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.use_deterministic_algorithms(device.type == "cpu", warn_only=True)
     if device.type == "cpu":
-        torch.set_num_threads(min(CPU_THREADS, int(os.environ.get("OMP_NUM_THREADS") or CPU_THREADS)))
+        torch.set_num_threads(usable_threads())
     else:
         torch.backends.cudnn.benchmark = False
     return torch.get_num_threads()

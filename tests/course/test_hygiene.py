@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lib.course.hygiene import RULES, dead_links, new_words
+from lib.course.hygiene import RULES, dead_links, new_words, solutions_apart
 
 
 def code(text: str, *tags: str, **jupyter: bool) -> dict:
@@ -45,6 +45,21 @@ def seen(*cells: dict) -> set[str]:
 )
 def test_a_rule_sees_what_it_is_for(cell, rules):
     assert seen(cell) == rules
+
+
+@pytest.mark.parametrize(
+    ("later", "faults"),
+    [
+        ("print(half_solution(3))", ["cell 2 uses half_solution of a solution"]),
+        ("print(half(3))", []),
+        ("def check(half_solution):\n    return half_solution(3)", []),
+        ("%time half_solution(3)\nx = 1", []),
+    ],
+)
+def test_a_name_that_only_a_solution_defines_is_used_by_no_other_cell(later, faults):
+    solution = code("def half_solution(x):\n    return x / 2", "solution")
+    notebook = {"cells": [code("def half(x): ...", "exercise"), solution, code(later)]}
+    assert solutions_apart(notebook) == faults
 
 
 def test_links_that_lead_nowhere_are_named(tmp_path):

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from lib.course import committed
+from lib.course import committed, fingerprint, validated
 from lib.course.notebook_file import read, text_of
 from lib.workbench.course import Course
 
-each_notebook = pytest.mark.parametrize(
-    "notebook", Course(Path(__file__).resolve().parents[2]).notebooks(), ids=lambda path: path.stem
-)
+COURSE = Course(Path(__file__).resolve().parents[2])
+each_notebook = pytest.mark.parametrize("notebook", COURSE.notebooks(), ids=lambda path: path.stem)
 
 
 @each_notebook
@@ -29,3 +28,12 @@ def test_a_notebook_is_light_and_its_ledger_is_of_laptop_scale(notebook):
 @each_notebook
 def test_a_notebook_is_written_in_the_one_form(notebook):
     assert notebook.read_text(encoding="utf-8") == text_of(read(notebook))
+
+
+@each_notebook
+def test_the_stored_outputs_are_of_these_cells(notebook):
+    """Whether the modules have changed since is for `make validate` to find."""
+    record, now = validated.read(COURSE, notebook), fingerprint.inputs(COURSE, notebook)
+    assert record is not None, f"`make store NB={notebook.name[:2]}` records it"
+    own = ("cells", fingerprint.COMPARED)
+    assert {name: record.inputs[name] for name in own} == {name: now[name] for name in own}

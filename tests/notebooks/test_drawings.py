@@ -13,16 +13,6 @@ from lib.workbench.run import ROOT
 from lib.workbench.styles import model_style, reserved_name
 
 NOTEBOOKS = {path.stem: path for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
-HEX_ALLOWED = {
-    "01_jamba": 4,
-    "03_neurally_compressed_text": 35,
-    "06_reft": 14,
-    "10_var": 12,
-    "14_think_and_execute": 24,
-}
-"""Hex colours that still stand in the notebooks' cells: only ever fewer, `{}` in the end."""
-CUT_BARS_ALLOWED = {"02_mixture_of_depths": 2, "03_neurally_compressed_text": 1}
-"""Cells whose bars do not start at 0: only ever fewer, `{}` in the end."""
 NOT_MODELS = {
     *("FLOPs", "cache"),  # 02: what is counted
     *("'=' only", "p3+s2", "p4+s2", "all"),  # 06: where one edit is made
@@ -35,8 +25,8 @@ DRAWING = ("curves", "bars", "dots", "intervals")
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_a_notebook_takes_its_colours_by_name(notebook):
-    found = sum(len(hex_colours(source)) for source in cells(notebook))
-    assert found <= HEX_ALLOWED.get(notebook, 0), "a hex colour in a cell; `colour`, `model_style`, `theme` name them"
+    found = [colour for source in cells(notebook) for colour in hex_colours(source)]
+    assert found == [], "a hex colour in a cell; `colour`, `model_style`, `theme` name them"
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
@@ -62,7 +52,7 @@ def test_a_pure_number_has_no_unit(notebook):
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_bars_start_at_zero(notebook):
-    assert sum(map(cuts_bars, cells(notebook))) <= CUT_BARS_ALLOWED.get(notebook, 0), "use `dots` on a cut axis"
+    assert sum(map(cuts_bars, cells(notebook))) == 0, "use `dots` on a cut axis"
 
 
 def test_the_scan_sees_planted_faults():

@@ -13,39 +13,19 @@ from lib.workbench.course import Course
 from lib.workbench.glossary import meaning
 
 COURSE = Course(Path(__file__).resolve().parents[2])
-NOT_YET = (
-    "01_jamba",
-    "02_mixture_of_depths",
-    "03_neurally_compressed_text",
-    "06_reft",
-    "10_var",
-    "14_think_and_execute",
-)
-"""Notebooks that do not keep to all rules yet; a notebook that does must leave this list."""
 
 every_notebook = pytest.mark.parametrize("notebook", COURSE.notebooks(), ids=lambda path: path.stem)
-finished_notebook = pytest.mark.parametrize(
-    "notebook", [path for path in COURSE.notebooks() if path.stem not in NOT_YET], ids=lambda path: path.stem
-)
 
 
-@finished_notebook
+@every_notebook
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_a_notebook_keeps_to_the_rule(notebook, rule):
     assert rule(read(notebook)) == []
 
 
-@finished_notebook
+@every_notebook
 def test_a_notebook_links_to_the_map_to_its_neighbours_and_to_each_that_it_names(notebook):
     assert unlinked(read(notebook), notebook.name[:2], names_of(COURSE)) == []
-
-
-@pytest.mark.xfail(strict=True, reason="to be migrated")
-@pytest.mark.parametrize("stem", NOT_YET)
-def test_a_notebook_that_keeps_to_every_rule_leaves_the_list(stem):
-    path = COURSE.notebook(stem)
-    found = [fault for rule in RULES for fault in rule(read(path))]
-    assert found + unlinked(read(path), path.name[:2], names_of(COURSE)) == []
 
 
 @every_notebook

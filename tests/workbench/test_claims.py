@@ -40,7 +40,7 @@ def test_a_second_claim_of_the_same_id_is_refused_and_the_first_kept():
 def test_a_malformed_claim_is_refused_in_one_sentence_and_not_kept(change, message):
     ledger = Ledger()
     with pytest.raises(ValueError, match=message) as caught:
-        ledger.add(**{"id": "J9", "holds": True, **ROW, **change})
+        ledger.add(**{"id": "J9", "holds": at_least(1, 0), **ROW, **change})
     assert "\n" not in str(caught.value) and len(ledger) == 0
 
 
@@ -70,11 +70,10 @@ def test_a_row_records_the_predicate_with_its_parts_and_that_it_is_timed():
     assert row["test"]["parts"][0] == {"test": "at_least", "name": "ratio", "value": 2.0, "threshold": 1.0}
 
 
-@pytest.mark.parametrize(("old", "new"), [("measured", "paper"), ("computed", "check"), ("parity", "check")])
-def test_the_old_form_is_taken_until_every_notebook_gives_a_predicate(old, new):
-    ledger = Ledger()
-    ledger.add("J1", holds=np.bool_(True), kind=old, **ROW)
-    assert (ledger["J1"].kind, ledger["J1"].holds, ledger["J1"].test) == (new, True, None)
+@pytest.mark.parametrize("holds", [True, None, np.bool_(True), 1.0])
+def test_what_a_predicate_did_not_compare_is_no_verdict(holds):
+    with pytest.raises(ValueError, match=r"holds must be a predicate such as at_least\(value, 0.9\), got"):
+        Ledger().add("J1", holds=holds, **ROW)
 
 
 def test_the_record_has_the_fields_that_the_scoreboard_reads(root):

@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from lib.workbench.hardware import hardware, processor_model, usable_cores
+from lib.workbench.hardware import hardware, processor_model, usable_cores, usable_threads
 
 
 def test_the_line_names_model_and_cores_and_not_the_machine():
@@ -35,3 +35,11 @@ def test_without_affinity_all_cores_count(monkeypatch):
     assert usable_cores() == 1
     monkeypatch.setattr(os, "cpu_count", lambda: 6)
     assert usable_cores() == 6
+
+
+def test_a_run_takes_two_threads_or_fewer_where_told(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert usable_threads() == 2
+    for said, threads in (("1", 1), ("8", 2), ("", 2)):
+        monkeypatch.setenv("OMP_NUM_THREADS", said)
+        assert usable_threads() == threads

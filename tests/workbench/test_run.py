@@ -82,7 +82,7 @@ def test_preset_gives_the_sizes_of_this_scale():
 
 def test_preset_finds_a_size_forgotten_at_another_scale():
     run = Run("01-jamba", "smoke")
-    with pytest.raises(ValueError, match="sizes must have the same names at gpu and smoke, got dim"):
+    with pytest.raises(ValueError, match="sizes must have the same names at long and smoke, got dim"):
         run.preset({"smoke": {"steps": 1, "dim": 2}, "laptop": {"steps": 1, "dim": 2}, "long": {"steps": 1}})
     with pytest.raises(ValueError, match="sizes must name the scales smoke, laptop, long, got smoke"):
         run.preset({"smoke": {"steps": 1}})

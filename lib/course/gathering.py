@@ -1,0 +1,75 @@
+"""`make evidence`: one run of a notebook for each seed, all of the same code, into one file of `data/evidence`.
+
+A seed that has run is kept under build/evidence with the digests of what it depended on. An interrupted gathering goes
+on from there; a ledger of other code is never used.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from lib.course import fingerprint
+from lib.course.notebook_file import write_atomically
+from lib.workbench import evidence
+from lib.workbench.course import Course, CourseError, check_scale, check_seed, paper_id, read_ledger
+
+
+def seeds_of(text: str) -> list[int]:
+    """The seeds in `text`, by spaces or commas. Raises CourseError unless they are different whole numbers."""
+    numbers = [check_seed(seed) for seed in text.replace(",", " ").split()]
+    if not numbers or len(set(numbers)) != len(numbers):
+        raise CourseError(f"SEEDS must list different whole numbers from 0 on, got {text!r}.")
+    return numbers
+
+
+def gather(course: Course, notebook: Path, scale: str, seeds: Sequence[int], run: Callable[[int], Path]) -> Path:
+    """Write what the claims of `notebook` showed over the seeds; `run(seed)` gives the executed copy.
+
+    The file is replaced only when every seed has run. Raises CourseError when the code changed meanwhile, or a copy
+    shows no ledger or that of another run.
+    """
+    check_scale(scale)
+    inputs, ledgers = fingerprint.inputs(course, notebook), []
+    for seed in seeds:
+        kept = course.build / "evidence" / f"{paper_id(notebook)}-{scale}-{seed}.json"
+        ledger, how = _kept(kept, inputs), " (ran before)"
+        if ledger is None:
+            ledger, how = _checked(run(seed), notebook, scale, seed), ""
+            if moved := fingerprint.changed(inputs, fingerprint.inputs(course, notebook)):
+                raise CourseError(f"{', '.join(moved)} changed while seed {seed} ran: nothing is written; begin again.")
+            write_atomically(kept, json.dumps({"inputs": inputs, "ledger": ledger}).encode())
+        ledgers.append(ledger)
+        held = [claim["id"] for claim in ledger["claims"] if claim["holds"] is True]
+        print(f"seed {seed}{how}: {len(held)} of {len(ledger['claims'])} claims hold ({', '.join(held)})", flush=True)
+    record = evidence.gather(notebook, scale, ledgers) | {"inputs": inputs}
+    file = course.evidence(notebook, scale)
+    write_atomically(file, (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
+    return file
+
+
+def moved_on(course: Course, notebook: Path, record: Mapping[str, object]) -> list[str]:
+    """What has changed since the seeds of an evidence record ran; empty as well where the record has no digests."""
+    before = record.get("inputs")
+    return fingerprint.changed(before, fingerprint.inputs(course, notebook), written=False) if before else []
+
+
+def _kept(file: Path, inputs: Mapping[str, str]) -> dict | None:
+    """The ledger that a run of the same code left in `file`."""
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+        return record["ledger"] if record["inputs"] == inputs else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _checked(copy: Path, notebook: Path, scale: str, seed: int) -> dict:
+    ledger = read_ledger(copy)
+    if ledger is None:
+        raise CourseError(f"{notebook.stem} shows no claims ledger; its last code cells must call run.ledger().")
+    asked = {"paper": paper_id(notebook), "scale": scale, "seed": seed}
+    shown = {name: ledger.get(name) for name in asked}
+    if shown != asked:
+        raise CourseError(f"the ledger must be of the run asked for, {asked}, got {shown}.")
+    return ledger
