@@ -45,10 +45,18 @@ class Claim:
 
 
 class Ledger:
-    """The claims of one run, in the order of their appearance, beside the evidence that judges them."""
+    """The claims of one run, in the order of their appearance, beside the evidence that judges them.
 
-    def __init__(self, evidence: Mapping[str, object] | None = None, scale: str = "laptop") -> None:
-        self.evidence = evidence
+    `beside` is evidence of another scale, of which each row says what it says too.
+    """
+
+    def __init__(
+        self,
+        evidence: Mapping[str, object] | None = None,
+        scale: str = "laptop",
+        beside: Mapping[str, object] | None = None,
+    ) -> None:
+        self.evidence, self.beside = evidence, beside
         self.scale = scale
         self._claims: dict[str, Claim] = {}
 
@@ -116,6 +124,12 @@ class Ledger:
     def judgement(self, claim: Claim) -> Judgement:
         """What the evidence says of a claim."""
         return judge(self.row(claim), self.evidence)
+
+    def judgement_beside(self, claim: Claim) -> Judgement | None:
+        """What the evidence of the other scale says of a claim; None where it has none."""
+        if claim.kind == "check" or not claim_rows(self.beside, claim.id):
+            return None
+        return judge(self.row(claim), self.beside)
 
     def row_bundle(self, claim: Claim) -> dict[str, object]:
         """One claim as HTML and text."""

@@ -129,7 +129,10 @@ def seeds_text(ledger: Ledger, claim: Claim, judgement: Judgement) -> str:
     notes = [f"{judgement.held} of {judgement.runs} {name}{where}"]
     notes += ["evidence of earlier code"] if judgement.earlier else []
     notes += [f"timed, with a margin of {TIMED_MARGIN:.0%}"] if claim.timed else []
-    return "; ".join([*notes, *([judgement.why] if judgement.why else [])])
+    notes += [judgement.why] if judgement.why else []
+    if other := ledger.judgement_beside(claim):
+        notes.append(f"at {ledger.beside['scale']} scale {other.word}, {other.held} of {other.runs} {name}")
+    return "; ".join(notes)
 
 
 def _row(ledger: Ledger, claim: Claim) -> str:

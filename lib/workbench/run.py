@@ -55,7 +55,7 @@ class Run:
         self.threads = _settle(self.device)
         seed_everything(self.seed)
         _house_style()
-        self.claims = Ledger(self._evidence(), self.scale)
+        self.claims = Ledger(*self._evidence())
         show(self._header())
 
     def __repr__(self) -> str:
@@ -241,10 +241,16 @@ class Run:
         rendered = render(text, self.claims)
         show({"text/markdown": rendered, "text/plain": rendered})
 
-    def _evidence(self) -> dict | None:
+    def _evidence(self) -> tuple[dict | None, str, dict | None]:
+        """What judges the claims: the seeds of this scale, or laptop's where it has none; the scale; the other seeds."""
+        laptop, long = self._gathered(""), self._gathered("-long")
+        own, other = (long, laptop) if self.scale == "long" and long else (laptop, long)
+        return own, self.scale, other
+
+    def _gathered(self, ending: str) -> dict | None:
         """What the seeds showed. A damaged evidence file costs the verdicts, not the run."""
         try:
-            return read_record(self.root / "data" / "evidence" / f"{self.paper}.json")
+            return read_record(self.root / "data" / "evidence" / f"{self.paper}{ending}.json")
         except CourseError as error:
             show({"text/plain": str(error), "text/html": f"<p>{escape(str(error))}</p>"})
             return None

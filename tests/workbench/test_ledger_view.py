@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from html import escape
@@ -108,3 +109,29 @@ def test_evidence_of_another_scale_says_of_which():
     ledger = Ledger(RECALL, "long")
     ledger.add("J9", holds=at_least(1, 0.9), **ROW)
     assert "3 of 3 seeds at laptop scale" in ledger.bundle({})["text/plain"]
+
+
+def test_evidence_of_the_long_scale_stands_beside_laptops():
+    long = evidence(J9=[at_least(0.5, 0.9)] * 3) | {"scale": "long"}
+    ledger = Ledger(RECALL, "laptop", long)
+    ledger.add("J9", holds=at_least(1, 0.9), **ROW)
+    ledger.add("J8", holds=at_least(1, 0.9), **ROW)
+    lines = ledger.bundle({})["text/plain"].splitlines()
+    [nine] = [text for text in lines if text.startswith("J9")]
+    [eight] = [text for text in lines if text.startswith("J8")]
+    assert nine.startswith("J9 reproduced") and "at long scale contradicted, 0 of 3 seeds" in nine
+    assert "long" not in eight
+
+
+def test_a_run_is_judged_by_the_seeds_of_its_own_scale_where_there_are_any(tmp_path):
+    folder = tmp_path / "data" / "evidence"
+    folder.mkdir(parents=True)
+    for ending, value in (("", 1.0), ("-long", 0.5)):
+        record = evidence(J9=[at_least(value, 0.9)] * 3) | {"scale": ending[1:] or "laptop"}
+        (folder / f"01-jamba{ending}.json").write_text(json.dumps(record))
+    words = {}
+    for scale in ("laptop", "long"):
+        run = Run("01-jamba", scale, root=tmp_path)
+        run.claim("J9", holds=at_least(1.0, 0.9), **ROW)
+        words[scale] = run.claims.judgement(run.claims["J9"]).word
+    assert words == {"laptop": "reproduced", "long": "contradicted"}
