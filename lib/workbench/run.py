@@ -242,7 +242,7 @@ class Run:
         show({"text/markdown": rendered, "text/plain": rendered})
 
     def _evidence(self) -> tuple[dict | None, str, dict | None]:
-        """What judges the claims: the seeds of this scale, or laptop's where it has none; the scale; the other seeds."""
+        """What judges the claims: seeds of this scale, or laptop's where it has none; the scale; the other seeds."""
         laptop, long = self._gathered(""), self._gathered("-long")
         own, other = (long, laptop) if self.scale == "long" and long else (laptop, long)
         return own, self.scale, other
