@@ -27,7 +27,7 @@ export GOMP_SPINCOUNT ?= 10000
 TEST_THREADS := OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab fresh run test store validate evidence tune bench links scoreboard student clean
+.PHONY: help setup lab real fresh run test store validate evidence tune bench links scoreboard student clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,9 @@ setup: ## create or complete .venv with the tested versions (every command does 
 lab: setup ## open your working copies of the notebooks (work/) in JupyterLab
 	@$(WORKBENCH) work
 	@$(BIN)/jupyter lab $(LAB_ARGS) --ServerApp.root_dir="$(CURDIR)" work/00_start_here.ipynb
+
+real: setup ## bring two real pretrained models (180 MB) for the "For real" cells
+	@$(BIN)/python -m lib.course.real_models
 
 fresh: setup ## put one working copy back as the course has it, and keep yours beside it: NB=01
 	@$(WORKBENCH) fresh "$(NB)"

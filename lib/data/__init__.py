@@ -26,9 +26,12 @@ from lib.data.sequences.mixture import TASKS, Mixture, MixtureBatch
 from lib.data.sequences.recall import RecallBatch, RecallTask
 from lib.data.sequences.skills import SkillBatch, Skills
 from lib.data.sequences.topic_text import TopicBatch, TopicText
+from lib.data.text.chat import ChatML
 from lib.data.text.corpora import Corpus, build_corpus, load_corpus
+from lib.data.text.gguf_bpe import bpe_from_gguf
 from lib.data.text.grammar import GrammarText
 from lib.data.text.tokenizers import BPETokenizer, ByteTokenizer, Tokenizer
+from lib.data.text.word_pieces import WordPieces
 from lib.data.vocabulary import Vocabulary
 
 __all__ = [
@@ -46,6 +49,7 @@ __all__ = [
     "ByteModel",
     "ByteTokenizer",
     "Bytes",
+    "ChatML",
     "Corpus",
     "DifficultyBatch",
     "EqualInfo",
@@ -74,6 +78,8 @@ __all__ = [
     "Variety",
     "Vocabulary",
     "Windows",
+    "WordPieces",
+    "bpe_from_gguf",
     "build_corpus",
     "by_step",
     "common_bytes",

@@ -9,6 +9,7 @@ from lib.evaluation.completion import (
     Transcript,
     TransformersModel,
 )
+from lib.evaluation.embedding import Embedder, OurEmbedder
 from lib.evaluation.images import frechet_distance, precision_recall
 from lib.evaluation.language import (
     LanguageScore,
@@ -19,6 +20,7 @@ from lib.evaluation.language import (
     language_baselines,
     token_nats,
 )
+from lib.evaluation.likelihood import continuation_nats
 from lib.evaluation.ngram import NGram, unigram_nats
 from lib.evaluation.quiet import quiet_transformers
 from lib.evaluation.sandbox.process import (
@@ -40,11 +42,13 @@ from lib.evaluation.traffic import Traffic, interpreter_traffic, tensor_traffic
 
 __all__ = [
     "Decoding",
+    "Embedder",
     "Interval",
     "LanguageModel",
     "LanguageScore",
     "Limits",
     "NGram",
+    "OurEmbedder",
     "OurModel",
     "Outcome",
     "OutsideSubset",
@@ -61,6 +65,7 @@ __all__ = [
     "bigram_bits_per_byte",
     "bits_per_byte",
     "compression_bits_per_byte",
+    "continuation_nats",
     "evaluate_language_model",
     "evaluate_subset",
     "frechet_distance",

@@ -9,13 +9,13 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lib.nn.language.generation import generate
 
@@ -60,21 +60,36 @@ class OurModel:
     """One of our language models with its tokenizer: `encode(text) -> ids`, `decode(ids) -> text`.
 
     Prompts are padded on the left with token `pad`, `batch` at a time; `eos` ends a text and is not part of it.
+    `chat`, for a model that was taught a form of chat, puts each prompt into it as a user's message.
     """
 
     def __init__(
-        self, model: nn.Module, tokenizer, *, eos: int | None = None, pad: int = 0, batch: int = 64, name: str = "ours"
+        self,
+        model: nn.Module,
+        tokenizer,
+        *,
+        eos: int | None = None,
+        pad: int = 0,
+        batch: int = 64,
+        name: str = "ours",
+        chat: Callable[[str], str] | None = None,
     ):
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.eos, self.pad = eos, pad
         self.batch = batch
         self.name = name
+        self.chat = chat
+
+    def encode(self, prompt: str) -> Tensor:
+        """The tokens that the model reads for this prompt, (length,)."""
+        asked = prompt if self.chat is None else self.chat(prompt)
+        return torch.as_tensor(self.tokenizer.encode(asked), dtype=torch.long)
 
     def complete(self, prompts: Sequence[str], decoding: Decoding = Decoding()) -> list[str]:
         device = next(self.model.parameters()).device
         draw = torch.Generator(device).manual_seed(decoding.seed)
-        encoded = [torch.as_tensor(self.tokenizer.encode(prompt), dtype=torch.long) for prompt in prompts]
+        encoded = [self.encode(prompt) for prompt in prompts]
         if any(len(ids) == 0 for ids in encoded):
             raise ValueError("every prompt must have at least one token")
         texts: list[str] = [""] * len(encoded)

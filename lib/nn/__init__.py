@@ -29,8 +29,10 @@ from lib.nn.language.accounting import (
 )
 from lib.nn.language.decoder import Decoder, DecoderLayer, DecoderLM
 from lib.nn.language.depth import DepthConfig, DepthLM
+from lib.nn.language.encoder import EncoderConfig, TextEncoder
 from lib.nn.language.exact_gru import ExactByteLM
 from lib.nn.language.generation import generate, sample
+from lib.nn.language.gguf_file import GGUFFile
 from lib.nn.language.gru_bytes import GRUByteLM
 from lib.nn.language.jamba import JambaConfig, JambaLM
 from lib.nn.language.transformer import TransformerConfig, TransformerLM
@@ -87,9 +89,11 @@ __all__ = [
     "DepthConfig",
     "DepthLM",
     "DiReFT",
+    "EncoderConfig",
     "ExactByteLM",
     "Experts",
     "FeatureNetwork",
+    "GGUFFile",
     "GRUByteLM",
     "GatedMLP",
     "Intervention",
@@ -122,6 +126,7 @@ __all__ = [
     "SmallDecoder",
     "SmallEncoder",
     "State",
+    "TextEncoder",
     "TokenAR",
     "TransformerConfig",
     "TransformerLM",

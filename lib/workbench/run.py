@@ -26,6 +26,7 @@ from lib.workbench.hardware import usable_threads
 from lib.workbench.summary import render
 
 if TYPE_CHECKING:
+    from lib.evaluation import OurEmbedder, OurModel
     from lib.training import History
     from lib.training.cache import Cache
     from lib.workbench.settings import Setting
@@ -166,6 +167,12 @@ class Run:
         model.load_state_dict(weights)
         model.to(self.device).eval()
         return History.from_dict(info["history"]), info
+
+    def real(self, name: str, *, chat: bool = False) -> OurModel | OurEmbedder | None:
+        """A released model, "smollm2" or "minilm", or None with a sentence; see `lib.workbench.real.real_model`."""
+        from lib.workbench.real import real_model
+
+        return real_model(name, self.device, chat=chat)
 
     def tuned(
         self,

@@ -59,17 +59,19 @@ def write_folder(folder: str | Path, config: Mapping[str, Any], weights: Mapping
     save_file(contiguous, folder / "model.safetensors", metadata={"format": "pt"})
 
 
-def filled(build: Callable[[], Model], weights: Mapping[str, Tensor], dtype: torch.dtype) -> Model:
+def filled(
+    build: Callable[[], Model], weights: Mapping[str, Tensor], dtype: torch.dtype, source: str = "config.json"
+) -> Model:
     """The model that `build` makes, with these weights in `dtype` instead of a random start, ready for evaluation.
 
-    Raises ValueError when a weight is missing, too many or of another shape.
+    Raises ValueError, which names the `source` of the shapes, when a weight is missing, too many or of another shape.
     """
     with torch.device("meta"):
         model = build()
     expected = model.state_dict()
     if expected.keys() != weights.keys():
         missing, extra = sorted(expected.keys() - weights.keys())[:3], sorted(weights.keys() - expected.keys())[:3]
-        raise ValueError(f"weights must match config.json: missing {missing}, unexpected {extra}")
+        raise ValueError(f"weights must match {source}: missing {missing}, unexpected {extra}")
     for name, like in expected.items():
         if weights[name].shape != like.shape:
             raise ValueError(f"{name} must have shape {tuple(like.shape)}, got {tuple(weights[name].shape)}")
@@ -145,13 +147,13 @@ LLAMA_NAMES = {
 def from_llama(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Our names for a Llama's weights. The rotary frequencies that old files store are computed anew and left out."""
     ours = {name: tensor for name, tensor in weights.items() if not name.endswith("rotary_emb.inv_freq")}
-    return {_renamed(name, LLAMA_NAMES): tensor for name, tensor in ours.items()}
+    return {renamed(name, LLAMA_NAMES): tensor for name, tensor in ours.items()}
 
 
 def to_llama(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The inverse of `from_llama`."""
     back = {ours: theirs for theirs, ours in LLAMA_NAMES.items()}
-    return {_renamed(name, back): tensor for name, tensor in weights.items()}
+    return {renamed(name, back): tensor for name, tensor in weights.items()}
 
 
 def from_jamba(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -197,7 +199,8 @@ def to_jamba(weights: Mapping[str, Tensor], pattern: str) -> dict[str, Tensor]:
     return theirs
 
 
-def _renamed(name: str, parts: Mapping[str, str]) -> str:
+def renamed(name: str, parts: Mapping[str, str]) -> str:
+    """`name` with each part that `parts` lists replaced, one after the other."""
     for old, new in parts.items():
         name = name.replace(old, new)
     return name

@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lib.nn.language import hugging_face
+from lib.nn.language import gguf_file, hugging_face
 from lib.nn.language.decoder import Decoder, DecoderLayer, DecoderLM
+from lib.nn.language.gguf_file import GGUFFile
 from lib.nn.layers.attention import Attention
 from lib.nn.layers.feedforward import MLP, GatedMLP
 from lib.nn.layers.short_conv import ConvolvedAttention
@@ -86,6 +87,19 @@ class TransformerLM(DecoderLM):
         if config.tie_word_embeddings:
             weights.pop("lm_head.weight", None)
         return hugging_face.filled(lambda: cls(config), weights, dtype)
+
+    @classmethod
+    def from_gguf(cls, file: str | Path | GGUFFile, dtype: torch.dtype = torch.float32) -> TransformerLM:
+        """Read a Llama from llama.cpp's GGUF file, in any quantisation that the package `gguf` knows.
+
+        Raises as `GGUFFile` does, and ValueError with one sentence when a field or a weight does not fit.
+        """
+        file = file if isinstance(file, GGUFFile) else GGUFFile(file)
+        fields, weights = gguf_file.llama_config_of(file.fields), file.weights()
+        fields["tie_word_embeddings"] = "output.weight" not in weights
+        config = TransformerConfig.from_dict(fields)
+        weights = hugging_face.from_llama(gguf_file.llama_weights_of(weights, fields))
+        return hugging_face.filled(lambda: cls(config), weights, dtype, source="the file's fields")
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write config.json and model.safetensors as a Llama's. Raises ValueError where no Llama is like this."""
