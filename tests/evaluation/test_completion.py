@@ -69,6 +69,12 @@ def test_the_size_of_batches_changes_nothing(ours, folder, batch):
         assert make(batch).complete(PROMPTS, Decoding(6)) == make(3).complete(PROMPTS, Decoding(6))
 
 
+def test_a_chat_model_reads_prompts_in_its_form(ours):
+    chatting = OurModel(ours, ByteTokenizer(), chat=lambda prompt: f"user: {prompt}\n")
+    expected = OurModel(ours, ByteTokenizer()).complete([f"user: {prompt}\n" for prompt in PROMPTS], Decoding(6))
+    assert chatting.complete(PROMPTS, Decoding(6)) == expected
+
+
 def test_the_end_of_text_is_not_part_of_it(ours):
     plain = OurModel(ours, ByteTokenizer()).complete(["hello"], Decoding(8))[0]
     eos = plain.encode()[3] if plain.isascii() else None

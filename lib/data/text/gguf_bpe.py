@@ -47,8 +47,8 @@ def bpe_from_gguf(fields: Mapping[str, Any]) -> BPETokenizer:
     merges = [tuple(merge.split(" ")) for merge in values.get("merges", [])]
     if not tokens or len(tokens) != len(kinds) or set(kinds) - {NORMAL, CONTROL, USER_DEFINED}:
         raise ValueError(
-            f"tokenizer.ggml.token_type must be one of {NORMAL}, {CONTROL} and {USER_DEFINED} for each of {len(tokens)} "
-            f"tokens, got {len(kinds)} of {sorted(set(kinds))}"
+            f"tokenizer.ggml.token_type must be one of {NORMAL}, {CONTROL} and {USER_DEFINED} for each of "
+            f"{len(tokens)} tokens, got {len(kinds)} of {sorted(set(kinds))}"
         )
     try:
         tokenizer = Tokenizer(models.BPE({token: number for number, token in enumerate(tokens)}, merges))
