@@ -31,6 +31,18 @@ class KVCache:
         self.length = needed
         return self._keys[:, :, :needed], self._values[:, :, :needed]
 
+    def repeated(self, times: int = 1) -> KVCache:
+        """A cache that begins with these tokens, every row `times` times; what is appended to it stays out of this one.
+
+        So a text that many continue is read once.
+        """
+        other = KVCache()
+        if self._keys is not None:
+            held = (part[:, :, : self.length].repeat_interleave(times, dim=0) for part in (self._keys, self._values))
+            other._keys, other._values = held
+            other.length = self.length
+        return other
+
     def _grown(self, old: Tensor | None, like: Tensor, room: int) -> Tensor:
         new = like.new_empty(like.shape[0], like.shape[1], room, like.shape[3])
         if old is not None:

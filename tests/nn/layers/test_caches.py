@@ -46,3 +46,15 @@ def test_each_sequence_keeps_the_tokens_it_chose():
         assert visible.any(-1).all(), "every softmax has something"
         assert cache.lengths.tolist() == [rows.shape[1] for rows in kept_keys]
         assert cache.nbytes == 2 * int(cache.lengths.sum()) * 2 * 3 * 4
+
+
+def test_a_repeated_cache_holds_the_same_tokens_and_grows_alone():
+    cache, (keys, values) = KVCache(), torch.randn(2, 2, 3, 5, 4)
+    cache.append(keys, values)
+    other = cache.repeated(3)
+    assert other.length == 5 and KVCache().repeated(2).length == 0
+    new = torch.randn(2, 6, 3, 1, 4)
+    held, _ = other.append(*new)
+    assert torch.equal(held[:, :, :5], keys.repeat_interleave(3, 0)) and torch.equal(held[:, :, 5:], new[0])
+    again, kept = cache.append(keys[:, :, :1], values[:, :, :1])
+    assert torch.equal(again[:, :, :5], keys) and torch.equal(kept[:, :, 5:], values[:, :, :1])
