@@ -20,7 +20,7 @@ from lib.evaluation.language import (
     language_baselines,
     token_nats,
 )
-from lib.evaluation.likelihood import continuation_nats
+from lib.evaluation.likelihood import continuation_logits, continuation_nats
 from lib.evaluation.ngram import NGram, unigram_nats
 from lib.evaluation.quiet import quiet_transformers
 from lib.evaluation.sandbox.process import (
@@ -65,6 +65,7 @@ __all__ = [
     "bigram_bits_per_byte",
     "bits_per_byte",
     "compression_bits_per_byte",
+    "continuation_logits",
     "continuation_nats",
     "evaluate_language_model",
     "evaluate_subset",

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lib.data import ByteTokenizer
-from lib.evaluation import OurModel, continuation_nats
+from lib.evaluation import OurModel, continuation_logits, continuation_nats
 from lib.evaluation.likelihood import shared_length
 from lib.nn import KVCache, TransformerConfig, TransformerLM
 
@@ -56,6 +56,14 @@ def test_a_prompt_that_is_the_others_beginning_keeps_its_last_token():
     heads = [torch.tensor(ids) for ids in ([1, 2, 3], [1, 2, 3, 4], [1, 2, 3, 5])]
     assert shared_length(heads) == 2 and shared_length(heads[:1]) == 0 and shared_length([heads[0][:1]] * 2) == 0
     assert shared_length([torch.tensor([1, 2, 9, 4]), torch.tensor([1, 3, 9, 4])]) == 1
+
+
+def test_logits_give_the_same_nats(asked):
+    found = continuation_nats(asked, PROMPTS, TEXTS)
+    for text, nats, logits in zip(TEXTS, found, continuation_logits(asked, PROMPTS, TEXTS, batch=2), strict=True):
+        assert logits.shape == (len(text), 256)
+        right = logits.log_softmax(-1).gather(1, torch.tensor(list(text.encode()))[:, None])[:, 0]
+        np.testing.assert_allclose(-right, nats, rtol=1e-4)
 
 
 def test_a_chat_model_is_asked_in_its_form(asked):
