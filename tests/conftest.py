@@ -42,10 +42,12 @@ def _annotations_are_checked_unless_arguments_are_wrong(request: pytest.FixtureR
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
-    """A line above pytest's own when the browser tests did not run: a green summary does not show it."""
-    left_out = [report for report in terminalreporter.stats.get("skipped", []) if "browser" in report.keywords]
-    if left_out:
-        terminalreporter.write_line(f"BROWSER TESTS SKIPPED: {len(left_out)} need chromium and chromedriver.", red=True)
+    """A line above pytest's own for tests that CI must not lose unseen: a green summary does not show them."""
+    for keyword, needs in (("browser", "chromium and chromedriver"), ("real", "the models that `make real` installs")):
+        left_out = [report for report in terminalreporter.stats.get("skipped", []) if keyword in report.keywords]
+        if left_out:
+            line = f"{keyword.upper()} TESTS SKIPPED: {len(left_out)} need {needs}."
+            terminalreporter.write_line(line, red=True)
 
 
 def has_browser() -> bool:

@@ -110,7 +110,8 @@ def _pins(course: Course, trees: list[ast.AST]) -> dict[str, str]:
     wanted = {_normal(name) for name in ALWAYS_PINNED}
     for tree in trees:
         for module in _foreign(tree):
-            wanted |= {_normal(name) for name in owners.get(module, ())}
+            # a package that is not here counts by its own name: the digest must not say what else is installed
+            wanted |= {_normal(name) for name in owners.get(module, (module,))}
     pins = dict(re.findall(r"^([\w.-]+)==(\S+)", _constraints(course), flags=re.MULTILINE))
     return {name: version for name, version in pins.items() if _normal(name) in wanted}
 

@@ -106,3 +106,11 @@ def test_an_import_more_is_an_input_more(course):
     before = found(course)
     write(course.root, code(CELL), code("def late():\n    from lib.nn import RMSNorm"))
     assert changed(before, found(course)) == ["cells", "compared outputs", "lib/nn/norms.py"]
+
+
+def test_a_pin_counts_whether_or_not_its_package_is_installed(course):
+    """Else a record made where an optional package is would be out of date wherever it is not."""
+    file = course.root / "lib/nn/attention.py"
+    file.write_text(file.read_text().replace("import scipy", "import scipy, no_such_package"))
+    (course.root / "constraints.txt").write_text(FILES["constraints.txt"] + "no-such-package==0.1\n")
+    assert found(course)["no-such-package"] == "0.1"
