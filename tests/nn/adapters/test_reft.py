@@ -324,3 +324,30 @@ def test_a_foreign_configuration_gets_one_sentence(text, tmp_path):
     (tmp_path / "reft.safetensors").write_text("nothing")
     with pytest.raises(ValueError, match=r"^'reft.safetensors' is no safetensors file of plain tensors: "):
         ReFT.load(ours(), tmp_path)
+
+
+def test_an_edit_of_the_last_prompt_token_may_start_from_the_cache_of_what_stands_before():
+    """Prompts of unequal length, read once without their last tokens, give the same logits and gradients."""
+    config, lengths = ReFTConfig("LoReFT", (1,), rank=2, prefix=0, suffix=1), (6, 4)
+    reft = stirred(ReFT(ours(), config))
+    prompts = [torch.randint(0, 40, (1, length), generator=torch.Generator().manual_seed(length)) for length in lengths]
+    answers = torch.randint(0, 40, (2, 3), generator=torch.Generator().manual_seed(9))
+    heads, mask = torch.zeros(2, 5, dtype=torch.long), torch.ones(2, 9, dtype=torch.bool)
+    for row, prompt in enumerate(prompts):
+        heads[row, 6 - lengths[row] :] = prompt[0, :-1]
+        mask[row, : 6 - lengths[row]] = False
+    states = reft.model.new_states()
+    with torch.no_grad():
+        reft.model(heads, states, mask[:, :5])
+    tails = torch.cat((torch.stack([prompt[0, -1:] for prompt in prompts]), answers), 1)
+    for _ in range(2):  # the second step starts from the same cache
+        cached = reft(tails, [state.repeated() for state in states], mask, lengths=[1, 1])
+    whole = [
+        reft(torch.cat((prompt, answers[row : row + 1]), 1), lengths=[lengths[row]])[0, lengths[row] - 1 :]
+        for row, prompt in enumerate(prompts)
+    ]
+    torch.testing.assert_close(cached, torch.stack(whole))
+    parameters = list(reft.interventions.parameters())
+    ours_, full = (torch.autograd.grad(out.square().sum(), parameters) for out in (cached, torch.stack(whole)))
+    for one, other in zip(ours_, full, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
