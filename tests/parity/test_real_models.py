@@ -10,7 +10,7 @@ from lib.data import ChatML
 from lib.evaluation import Decoding, continuation_nats
 from lib.workbench.real import RELEASED, real_model, weights_file
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("real models")]  # one process loads them
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("real models")]  # one process loads them
 CPU = torch.device("cpu")
 PROMPTS = [
     "The capital of France is",
