@@ -27,7 +27,7 @@ export GOMP_SPINCOUNT ?= 10000
 TEST_THREADS := OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab real fresh run test store validate evidence tune bench links scoreboard student clean
+.PHONY: help setup lab real fresh run test store validate evidence tune bench links scoreboard student wheelhouse clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -36,8 +36,7 @@ setup: ## create or complete .venv with the tested versions (every command does 
 	@$(PYTHON) -I lib/course/install.py
 
 lab: setup ## open your working copies of the notebooks (work/) in JupyterLab
-	@$(WORKBENCH) work
-	@$(BIN)/jupyter lab $(LAB_ARGS) --ServerApp.root_dir="$(CURDIR)" work/00_start_here.ipynb
+	@$(WORKBENCH) lab --arguments="$(LAB_ARGS)"
 
 real: setup ## bring two real pretrained models (180 MB) for the "For real" cells
 	@$(BIN)/python -m lib.course.real_models
@@ -76,6 +75,9 @@ scoreboard: setup ## write the README's table from the notebooks and the evidenc
 
 student: setup ## copy the notebooks to build/student without solutions
 	@$(WORKBENCH) student
+
+wheelhouse: ## gather all packages in build/wheelhouse, for WORKBENCH_WHEELHOUSE=folder make lab without a network
+	@$(PYTHON) -I lib/course/install.py wheelhouse
 
 clean: ## remove build, data/cache and the tools' caches (.venv and work stay)
 	@rm -rf build data/cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov *.egg-info

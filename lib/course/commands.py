@@ -11,22 +11,21 @@ import os
 import sys
 from pathlib import Path
 
-from lib.course import gathering, links, scoreboard, student, workspace
+from lib.course import gathering, lab, ledger_text, links, scoreboard, student, workspace
 from lib.course.committed import parameters
+from lib.course.headless import NotebookFailed, execute, relative
 from lib.course.notebook_file import read
+from lib.course.run_report import RunReport
 from lib.course.store import CellFailed, store
 from lib.course.validation import validate
-from lib.workbench.course import Course, CourseError, check_scale, check_seed, paper_id
+from lib.workbench.course import Course, CourseError, check_scale, check_seed, paper_id, read_ledger
 from lib.workbench.tuning_file import TuningFile
-
-
-class NotebookFailed(RuntimeError):
-    """A cell of a notebook raised; the sentence says which and where the executed copy lies."""
 
 
 def run(course: Course, name: str, *, scale: str, seed: str, extra: dict[str, object] | None = None) -> Path:
     """Execute one notebook by papermill and return the executed copy under build/runs.
 
+    It says on standard output how far it is, and at its end the minutes and the ledger.
     Raises CourseError for an unknown notebook, scale, seed or parameter, NotebookFailed when a cell raises.
     """
     notebook = course.notebook(name)
@@ -40,35 +39,27 @@ def run(course: Course, name: str, *, scale: str, seed: str, extra: dict[str, ob
     check_scale(chosen["scale"])
     check_seed(chosen["seed"])
     copy = course.build / "runs" / f"{notebook.stem}-{chosen['scale']}-{chosen['seed']}.ipynb"
-    execute(notebook, copy, {key: value for key, value in chosen.items() if key in known})
+    report = RunReport(sys.stdout)
+    execute(notebook, copy, {key: value for key, value in chosen.items() if key in known}, report)
+    print(*summary(course, notebook, copy, report.minutes), sep="\n", flush=True)
     return copy
+
+
+def summary(course: Course, notebook: Path, copy: Path, minutes: float) -> list[str]:
+    """How a headless run ends: its ledger as a table, where it has one, and its minutes."""
+    took = f"{notebook.stem}: {minutes:.1f} minutes"
+    if (ledger := read_ledger(copy)) is None:
+        return [took]
+    try:
+        evidence_of_seeds = course.read_evidence(notebook)
+    except CourseError as error:
+        return ["", *ledger_text.table(ledger, None), f"{error}.", took]
+    return ["", *ledger_text.table(ledger, evidence_of_seeds), took]
 
 
 def parameters_of(notebook: Path) -> list[str]:
     """The names that the notebook's cell tagged `parameters` assigns, in order."""
     return list(parameters(read(notebook)))
-
-
-def execute(notebook: Path, copy: Path, parameters: dict[str, object]) -> None:
-    """Run `notebook` with `parameters` by papermill, saving the executed copy after every cell."""
-    import papermill
-    from traitlets.config import Config
-
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        papermill.execute_notebook(
-            str(notebook),
-            str(copy),
-            parameters=parameters,
-            kernel_name="python3",
-            cwd=str(notebook.parent),
-            config=Config(KernelManager={"transport_encryption": "auto"}),  # else the kernel warns of listeners
-        )
-    except papermill.PapermillExecutionError as error:
-        raise NotebookFailed(
-            f"{notebook.stem} failed in cell {error.cell_index}: {error.ename}: {error.evalue}; "
-            f"the executed copy with the traceback is {relative(copy)}."
-        ) from None
 
 
 def record_evidence(course: Course, name: str, seeds: str, scale: str = "laptop") -> Path:
@@ -77,6 +68,7 @@ def record_evidence(course: Course, name: str, seeds: str, scale: str = "laptop"
     Raises CourseError for a wrong name, scale or seed, and as `gathering.gather` does.
     """
     notebook, numbers = course.notebook(name), gathering.seeds_of(seeds)
+    course.check_writable("data/evidence")
     return gathering.gather(
         course, notebook, scale, numbers, lambda seed: run(course, notebook.stem, scale=scale, seed=str(seed))
     )
@@ -88,6 +80,7 @@ def tune(course: Course, name: str, *, scale: str, names: str) -> Path:
     Raises CourseError for a wrong notebook or scale, or a name that the notebook does not tune.
     """
     notebook, before = course.notebook(name), os.environ.get("WORKBENCH_TUNE")
+    course.check_writable("data/evidence")
     os.environ["WORKBENCH_TUNE"] = names or "all"
     try:
         run(course, notebook.stem, scale=scale, seed="0")
@@ -103,11 +96,6 @@ def tune(course: Course, name: str, *, scale: str, names: str) -> Path:
             f"NAMES must name what {notebook.stem} tunes ({', '.join(tables) or 'nothing'}), got {names!r}."
         )
     return file
-
-
-def relative(path: Path) -> str:
-    """`path` as seen from where the user stands, where it lies below."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def literal(text: str) -> object:
@@ -151,6 +139,8 @@ def parser() -> argparse.ArgumentParser:
     settings.add_argument("--scale", default="laptop")
     settings.add_argument("--names", default="")
     commands.add_parser("work", help="copy the notebooks that work/ lacks")
+    opened = commands.add_parser("lab", help="open the working copies in JupyterLab")
+    opened.add_argument("--arguments", default="", help="for JupyterLab")
     commands.add_parser("fresh", help="put a working copy back as the course has it").add_argument("notebook")
     commands.add_parser("store", help="execute a notebook in place at laptop scale").add_argument("notebook")
     commands.add_parser("links", help="write the links between the notebooks").add_argument("notebook", nargs="*")
@@ -174,13 +164,20 @@ def dispatch(course: Course, options: argparse.Namespace) -> int:
     elif options.command == "tune":
         file = tune(course, options.notebook, scale=options.scale, names=options.names)
         print(f"measured: {relative(file)}")
+    elif options.command == "lab":
+        print(*say_work(course, options), sep="\n", flush=True)
+        lab.start(course, options.arguments)
     else:
         print(*ANSWERS[options.command](course, options), sep="\n")
     return 0
 
 
 def say_work(course: Course, options: argparse.Namespace) -> list[str]:
-    return [*workspace.prepare(course), "your working copies lie in work/; notebooks/ stays as it is."]
+    sentences = workspace.prepare(course)
+    if course.own != course.root:
+        sentences.append(f"your working copies, your builds and what you train lie in {course.own}.")
+        return sentences
+    return [*sentences, "your working copies lie in work/; notebooks/ stays as it is."]
 
 
 def say_fresh(course: Course, options: argparse.Namespace) -> list[str]:
@@ -227,6 +224,12 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
         return 2
     except (NotebookFailed, CellFailed) as error:
         print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(
+            f"{error.filename or 'a file'}: {error.strerror or error}; nothing that was recorded before has changed.",
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         print("interrupted; nothing that was recorded before has changed.", file=sys.stderr)

@@ -30,6 +30,7 @@ def store(course: Course, name: str) -> tuple[Path, float]:
     raises. The notebook is then as it was; what was executed so far lies under build/store.
     """
     path = course.notebook(name)
+    course.check_writable("notebooks")
     notebook = notebook_file.read(path)
     if changed := committed.parameter_faults(notebook):
         raise CourseError(f"{path.name} cannot be stored: {changed[0]}.")
@@ -38,7 +39,7 @@ def store(course: Course, name: str) -> tuple[Path, float]:
     executed = execute(notebook, path.parent, attempt)
     minutes = (time.perf_counter() - start) / 60
     if found := committed.faults(executed, has_claims=not path.name.startswith("00_")):
-        shown = attempt.relative_to(course.root)
+        shown = attempt.relative_to(course.own)
         raise CourseError(f"{path.name} is unchanged; of the executed {shown}: {'; '.join(found)}.")
     notebook_file.write(path, executed)
     scoreboard.write(course)

@@ -16,7 +16,12 @@ from lib.workbench.course import Course
 
 
 def folder(course: Course) -> Path:
-    return course.root / "work"
+    return course.work
+
+
+def place(course: Course) -> str:
+    """The folder as it is spelled to the reader: `work` in the checkout, its full path elsewhere."""
+    return "work" if course.own == course.root else str(folder(course))
 
 
 def prepare(course: Course) -> list[str]:
@@ -32,7 +37,7 @@ def prepare(course: Course) -> list[str]:
         elif digests.setdefault(original.name, now) != now:
             newer.append(original.stem)
     _write_digests(course, digests)
-    return list(_sentences(added, newer))
+    return list(_sentences(place(course), added, newer))
 
 
 def fresh(course: Course, name: str) -> tuple[Path, Path | None]:
@@ -53,11 +58,12 @@ def fresh(course: Course, name: str) -> tuple[Path, Path | None]:
     return copy, kept
 
 
-def _sentences(added: list[str], newer: list[str]) -> Iterable[str]:
+def _sentences(place: str, added: list[str], newer: list[str]) -> Iterable[str]:
     if added:
-        yield f"copied to work/: {', '.join(added)}."
+        yield f"copied to {place}/: {', '.join(added)}."
     for stem in newer:
-        yield f"work/{stem}.ipynb is of an older {stem}: `make fresh NB={stem[:2]}` takes the new one and keeps yours."
+        fresh = f"`make fresh NB={stem[:2]}`"
+        yield f"{place}/{stem}.ipynb is of an older {stem}: {fresh} takes the new one and keeps yours."
 
 
 def _copy(original: Path, copy: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import operator
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -165,8 +166,38 @@ class Course:
         return self.root / "README.md"
 
     @property
+    def own(self) -> Path:
+        """Where this user's working copies, builds and trained models go: the checkout, if it can be written.
+
+        In one that cannot, a shared one, they go to `paper-workbench` in the user's home. WORKBENCH_WORK names another
+        folder. Raises CourseError when that is a file.
+        """
+        if named := os.environ.get("WORKBENCH_WORK"):
+            folder = Path(named).expanduser().resolve()
+            if folder.exists() and not folder.is_dir():
+                raise CourseError(f"WORKBENCH_WORK must be a folder, got the file {folder.name}")
+            return folder
+        return self.root if os.access(self.root, os.W_OK) else Path.home() / "paper-workbench"
+
+    @property
     def build(self) -> Path:
-        return self.root / "build"
+        return self.own / "build"
+
+    @property
+    def work(self) -> Path:
+        return self.own / "work"
+
+    @property
+    def cache(self) -> Path:
+        return self.own / "data" / "cache"
+
+    def check_writable(self, what: str) -> None:
+        """Raise CourseError unless this user may write the checkout's folder `what`, such as "data/evidence"."""
+        folder = self.root / what
+        while not folder.exists():
+            folder = folder.parent
+        if not os.access(folder, os.W_OK):
+            raise CourseError(f"{what} of this checkout is not yours to write, and nothing was run")
 
     def notebooks(self) -> list[Path]:
         """The notebooks that exist, in the order of the course."""

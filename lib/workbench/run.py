@@ -264,7 +264,7 @@ class Run:
 
     def _cache_folder(self) -> Path:
         place = os.environ.get("WORKBENCH_CACHE", "")
-        folder = self.root / "data" / "cache" if place in ("", "off") else Path(place).expanduser()
+        folder = Course(self.root).cache if place in ("", "off") else Path(place).expanduser()
         if folder.exists() and not folder.is_dir():
             raise ValueError(f"WORKBENCH_CACHE must be a folder or 'off', got the file {folder.name}")
         return folder

@@ -19,7 +19,7 @@ import nbformat
 import pytest
 
 from lib.course import workspace
-from lib.course.install import LAB_SETTINGS
+from lib.course.installation.environment import LAB_SETTINGS
 from lib.workbench.course import Course
 
 ROOT = Path(__file__).resolve().parents[2]
