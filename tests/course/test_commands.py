@@ -136,6 +136,67 @@ def test_a_failing_notebook_is_one_sentence_and_its_copy_stays(course, capsys):
     assert (course.build / "runs" / "01_jamba-laptop-0.ipynb").exists()
 
 
+def test_a_run_ends_with_its_ledger_and_its_minutes(course, capsys):
+    assert main(["run", "01", "--seed", "1"], course) == 0
+    *_, head, claim, count, minutes, copy = capsys.readouterr().out.splitlines()
+    assert head.split()[:2] == ["id", "kind"] and claim.split()[:2] == ["J1", "paper"] and " holds " in claim
+    assert count == "1 claims in this run: 1 hold, 0 do not, 0 not shown"
+    assert minutes.startswith("01_jamba: ") and minutes.endswith(" minutes") and copy.startswith("executed copy: ")
+
+
+def test_a_run_without_a_ledger_and_one_with_damaged_evidence_end_well_too(course, capsys):
+    write_notebook(course, "02_mixture_of_depths", cell("seed = 0", "parameters"))
+    assert main(["run", "2"], course) == 0
+    file = course.evidence(course.notebook("01"))
+    file.parent.mkdir(parents=True)
+    file.write_text("{")
+    assert main(["run", "1"], course) == 0
+    assert "is damaged" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "folder"),
+    [
+        (["evidence", "01", "--seeds", "0"], "data/evidence"),
+        (["tune", "01"], "data/evidence"),
+        (["store", "01"], "notebooks"),
+    ],
+)
+def test_what_could_not_be_written_is_not_run_for_minutes(course, capsys, monkeypatch, arguments, folder):
+    monkeypatch.setenv("WORKBENCH_WORK", str(course.root / "mine"))
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert main(arguments, course) == 2
+    assert one_sentence(capsys) == f"{folder} of this checkout is not yours to write, and nothing was run."
+    assert not course.build.exists()
+
+
+def test_in_a_shared_checkout_runs_and_editions_lie_with_the_user_and_one_sentence_says_where(
+    course, capsys, monkeypatch, tmp_path_factory
+):
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != course.root)
+    monkeypatch.setattr(Path, "home", lambda: home)
+    before = sorted(course.root.rglob("*"))
+    mine = home / "paper-workbench"
+    assert main(["work"], course) == 0
+    assert capsys.readouterr().out.count(f"lie in {mine}.") == 1
+    assert main(["run", "01"], course) == 0 and main(["student"], course) == 0
+    assert (mine / "build" / "runs" / "01_jamba-laptop-0.ipynb").is_file()
+    assert (mine / "build" / "student" / "01_jamba.ipynb").is_file()
+    assert sorted(course.root.rglob("*")) == before
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(course, capsys, tmp_path_factory, monkeypatch):
+    place = tmp_path_factory.mktemp("full")
+    (place / "build").write_text("a file where a folder should be")
+    monkeypatch.setenv("WORKBENCH_WORK", str(place))
+    assert main(["student"], course) == 1
+    assert "nothing that was recorded before has changed" in one_sentence(capsys)
+    monkeypatch.setenv("WORKBENCH_WORK", str(place / "build"))
+    assert main(["work"], course) == 2
+    assert "WORKBENCH_WORK must be a folder, got the file build" in one_sentence(capsys)
+
+
 def test_evidence_holds_one_run_per_seed_in_order_without_the_old_history(course):
     assert main(["evidence", "01_jamba", "--seeds", "2 1"], course) == 0
     record = course.read_evidence(course.notebook("01_jamba"))

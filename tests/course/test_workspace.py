@@ -81,3 +81,16 @@ def test_a_damaged_record_of_originals_loses_nothing(course):
     (course.root / "work" / "01_jamba.ipynb").write_text("mine")
     assert workspace.prepare(course) == []
     assert work(course)["01_jamba.ipynb"] == "mine"
+
+
+def test_in_a_shared_checkout_the_copies_lie_in_a_folder_of_the_user(course, tmp_path, monkeypatch):
+    mine = tmp_path / "home"
+    monkeypatch.setenv("WORKBENCH_WORK", str(mine))
+    before = sorted(course.root.glob("work/*"))
+    [copied] = workspace.prepare(course)
+    assert copied == f"copied to {mine / 'work'}/: 00_start_here, 01_jamba."
+    (mine / "work" / "01_jamba.ipynb").write_text("mine")
+    (course.root / "notebooks" / "01_jamba.ipynb").write_text("corrected")
+    [newer] = workspace.prepare(course)
+    assert newer.startswith(f"{mine / 'work'}/01_jamba.ipynb is of an older 01_jamba")
+    assert sorted(course.root.glob("work/*")) == before

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from lib.workbench.course import MAX_SEED, PAPERS, SCALES, CourseError, check_scale, check_seed, read_record
+from lib.workbench.course import MAX_SEED, PAPERS, SCALES, Course, CourseError, check_scale, check_seed, read_record
 from lib.workbench.course_graph import depths, places
 
 
@@ -62,3 +65,22 @@ def test_a_damaged_evidence_file_is_named_in_one_sentence(tmp_path, damage):
     (tmp_path / "01-jamba.json").write_text(damage)
     with pytest.raises(CourseError, match=r"^01-jamba.json in the evidence folder is damaged; `make evidence`"):
         read_record(tmp_path / "01-jamba.json")
+
+
+def test_what_a_user_makes_lies_in_the_checkout_or_in_a_folder_of_the_user(tmp_path, monkeypatch):
+    course = Course(tmp_path)
+    assert (course.work, course.build) == (tmp_path / "work", tmp_path / "build")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setattr(Path, "home", lambda: Path("/somebody"))
+    assert course.cache == Path("/somebody/paper-workbench/data/cache")
+    monkeypatch.setenv("WORKBENCH_WORK", str(tmp_path / "mine"))
+    assert course.work == tmp_path / "mine" / "work"
+
+
+def test_a_folder_that_is_not_there_yet_is_as_writable_as_the_one_above_it(tmp_path, monkeypatch):
+    Course(tmp_path).check_writable("data/evidence")
+    (tmp_path / "data").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path / "data")
+    with pytest.raises(CourseError, match=r"^data/evidence of this checkout is not yours to write"):
+        Course(tmp_path).check_writable("data/evidence")
+    Course(tmp_path).check_writable("notebooks")
