@@ -61,7 +61,7 @@ validate: setup ## run what changed against its stored outputs, claims against e
 evidence: setup ## run one notebook per seed and record its claims: NB=01 SEEDS="0 1 2 3 4" SCALE=laptop
 	@WORKBENCH_CACHE=off $(WORKBENCH) evidence "$(NB)" --seeds "$(SEEDS)" --scale "$(SCALE)"
 
-tune: setup ## measure a notebook's learning rates and other settings: NB=01_jamba NAMES="tasks,text"
+tune: setup ## measure a notebook's learning rates and other settings: NB=01 NAMES="tasks,text"
 	@$(WORKBENCH) tune "$(NB)" --scale "$(SCALE)" --names "$(NAMES)"
 
 bench: setup ## race the kernels and models against their peers: ARGS="scan norms" for some subjects

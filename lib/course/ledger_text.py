@@ -47,9 +47,8 @@ def cut(text: str, width: int) -> str:
 
 
 def count(claims: list[Mapping[str, object]], is_smoke: bool) -> str:
+    total = f"{len(claims)} claim{'s' * (len(claims) != 1)}"
     if is_smoke:
-        return f"{len(claims)} claims, not judged at smoke scale"
+        return f"{total}, not judged at smoke scale"
     said = Counter(SAID[claim["holds"]] for claim in claims)
-    return f"{len(claims)} claims in this run: {said['holds']} hold, {said['does not hold']} do not, " + (
-        f"{said['not shown']} not shown"
-    )
+    return f"{total} in this run; {', '.join(f'{word}: {said[word]}' for word in SAID.values())}"

@@ -140,7 +140,7 @@ def test_a_run_ends_with_its_ledger_and_its_minutes(course, capsys):
     assert main(["run", "01", "--seed", "1"], course) == 0
     *_, head, claim, count, minutes, copy = capsys.readouterr().out.splitlines()
     assert head.split()[:2] == ["id", "kind"] and claim.split()[:2] == ["J1", "paper"] and " holds " in claim
-    assert count == "1 claims in this run: 1 hold, 0 do not, 0 not shown"
+    assert count == "1 claim in this run; holds: 1, does not hold: 0, not shown: 0"
     assert minutes.startswith("01_jamba: ") and minutes.endswith(" minutes") and copy.startswith("executed copy: ")
 
 

@@ -30,7 +30,7 @@ def test_each_claim_has_its_verdict_over_the_seeds_and_that_of_this_run():
     assert head.split("  ")[0].strip() == "id" and "over the seeds" in head
     assert [first.split()[0], *first.split()[2:4]] == ["J0", "reproduced", "holds"] and "3, wanted" in first
     assert "contradicted" in second and "does not hold" in second
-    assert last == "2 claims in this run: 1 hold, 1 do not, 0 not shown"
+    assert last == "2 claims in this run; holds: 1, does not hold: 1, not shown: 0"
 
 
 def test_without_evidence_claims_are_open():
@@ -39,7 +39,7 @@ def test_without_evidence_claims_are_open():
 
 def test_a_smoke_run_judges_nothing():
     _, row, last = table(record("smoke", 3.0), None)
-    assert "not judged" in row and "holds" not in row and last == "1 claims, not judged at smoke scale"
+    assert "not judged" in row and "holds" not in row and last == "1 claim, not judged at smoke scale"
 
 
 def test_lines_fit_the_terminal_and_columns_stand_below_each_other():
