@@ -18,7 +18,7 @@ from lib.course.notebook_file import read
 from lib.course.run_report import RunReport
 from lib.course.store import CellFailed, store
 from lib.course.validation import validate
-from lib.workbench.course import Course, CourseError, check_scale, check_seed, paper_id, read_ledger
+from lib.workbench.course import Course, CourseError, check_scale, check_seed, paper_id, read_ledger, read_record
 from lib.workbench.tuning_file import TuningFile
 
 
@@ -51,7 +51,8 @@ def summary(course: Course, notebook: Path, copy: Path, minutes: float) -> list[
     if (ledger := read_ledger(copy)) is None:
         return [took]
     try:
-        evidence_of_seeds = course.read_evidence(notebook)
+        own = read_record(course.evidence(notebook, ledger["scale"]))
+        evidence_of_seeds = own or course.read_evidence(notebook)
     except CourseError as error:
         return ["", *ledger_text.table(ledger, None), f"{error}.", took]
     return ["", *ledger_text.table(ledger, evidence_of_seeds), took]
