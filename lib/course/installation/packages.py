@@ -19,11 +19,12 @@ CAUSES = (
         "the package index could not be reached",
     ),
     (
-        r"No matching distribution found|No solution found",
+        r"No matching distribution found|ResolutionImpossible|No solution found",
         "a package of the tested version was not found for this Python and system",
     ),
 )
-"""What a line of the log means, the first that is found."""
+"""What a line of the log means. The first that is found counts: pip goes on from an index that it cannot reach, and
+ends with a package that it did not find there."""
 ONLY_PIPS_OPTIONS = ("--no-warn-conflicts",)
 
 
@@ -89,8 +90,8 @@ class Installer:
 
     def failure(self, what: str) -> InstallError:
         """The sentence for a failed `what`, after the last lines of the log."""
-        lines = self.last_lines()
-        print(*(f"    {line}" for line in lines), sep="\n", flush=True)
+        lines = self.last_output()
+        print(*(f"    {line}" for line in lines[-TAIL_LINES:]), sep="\n", flush=True)
         found = [meaning for sign, meaning in CAUSES if any(re.search(sign, line) for line in lines)]
         name = self.environment.log.relative_to(self.environment.root).as_posix()
         why = f" ({found[0]})" if found else ""
@@ -98,11 +99,11 @@ class Installer:
             f"{self.tool} could not {what}{why}; above are the last lines of {name}, and `make setup` tries again."
         )
 
-    def last_lines(self) -> list[str]:
-        """The end of the log, of its last command only."""
+    def last_output(self) -> list[str]:
+        """The part of the log that the last command wrote, and the command."""
         try:
             lines = self.environment.log.read_text(encoding="utf-8").splitlines()
         except OSError:
             return []
         begun = max((place for place, line in enumerate(lines) if line.startswith("$ ")), default=0)
-        return lines[max(begun, len(lines) - TAIL_LINES) :]
+        return lines[begun:]

@@ -72,7 +72,22 @@ def test_a_command_that_says_little_is_shown_with_its_first_line(environment):
     installer = Installer(environment)
     installer.run([sys.executable, "-c", "print('one')"], {})
     installer.run([sys.executable, "-c", "print('two')"], {})
-    assert installer.last_lines()[1:] == ["two"]
+    assert installer.last_output()[1:] == ["two"]
+
+
+@pytest.mark.parametrize(
+    ("printed", "meaning"),
+    [
+        ("OSError: [Errno 28] No space left on device", "(the disk is full)"),
+        ("NewConnectionError: refused\n" + "...\n" * 20 + "ERROR: ResolutionImpossible", "index could not be reached)"),
+        ("ERROR: ResolutionImpossible", "was not found for this Python and system)"),
+        ("error: No solution found when resolving dependencies", "was not found for this Python and system)"),
+        ("error: metadata-generation-failed", "install the packages;"),
+    ],
+)
+def test_what_pip_and_uv_say_is_put_in_words(environment, printed, meaning):
+    environment.log.write_text(f"$ pip install\n{printed}\n")
+    assert meaning in str(Installer(environment).failure("install the packages"))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals a process group")
