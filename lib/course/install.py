@@ -28,11 +28,11 @@ def main(arguments=()) -> int:
     from lib.course.installation import wheelhouse
     from lib.course.installation.environment import Environment
     from lib.course.installation.messages import InstallError, say
-    from lib.course.installation.stages import Wishes, install
+    from lib.course.installation.stages import Options, install
 
     root = Path(ROOT)
     try:
-        install(root, Wishes.of_the_environment())
+        install(root, Options.of_the_environment())
         if "wheelhouse" in arguments:
             wheelhouse.gather(Environment(root), root / "build" / "wheelhouse")
     except InstallError as error:

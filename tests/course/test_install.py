@@ -46,7 +46,7 @@ def test_the_packages_on_the_way_import_nothing(package):
     ],
 )
 def test_what_stops_set_up_is_one_sentence(monkeypatch, capsys, raised, code, said):
-    def install(root, wishes):
+    def install(root, options):
         raise raised
 
     monkeypatch.setattr(stages, "install", install)
@@ -59,7 +59,7 @@ def test_a_wheelhouse_is_gathered_after_the_install(monkeypatch):
     from lib.course.installation import wheelhouse
 
     done = []
-    monkeypatch.setattr(stages, "install", lambda root, wishes: done.append("install"))
+    monkeypatch.setattr(stages, "install", lambda root, options: done.append("install"))
     monkeypatch.setattr(wheelhouse, "gather", lambda environment, folder: done.append(folder.name))
     assert setup.main(["wheelhouse"]) == 0
     assert done == ["install", "wheelhouse"]

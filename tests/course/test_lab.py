@@ -29,3 +29,11 @@ def test_lab_opens_the_first_working_copy_where_it_lies(tmp_path, monkeypatch, s
     assert words[1:6] == ["-m", "jupyterlab", "--allow-root", "--ip", "a b"]
     assert words[6:] == [f"--ServerApp.root_dir={place}", "work/00_start_here.ipynb"]
     assert (place / "work" / "00_start_here.ipynb").read_text() == "door"
+
+
+def test_arguments_that_a_shell_could_not_read_are_one_sentence(tmp_path, capsys):
+    assert main(["lab", "--arguments='a"], Course(tmp_path)) == 2
+    assert (
+        capsys.readouterr().err
+        == """LAB_ARGS must be words as a shell reads them, got "'a" (No closing quotation).\n"""
+    )

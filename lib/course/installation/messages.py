@@ -25,7 +25,7 @@ def say(sentence: str) -> None:
     print(f"Paper Workbench: {sentence}", flush=True)
 
 
-def show_passing(line: str) -> None:
+def show_progress(line: str) -> None:
     """Show `line` in place of the one before, on a terminal only; an empty one wipes it away."""
     if sys.stdout.isatty():
         width = shutil.get_terminal_size().columns - 1

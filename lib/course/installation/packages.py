@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from lib.course.installation.environment import Environment
-from lib.course.installation.messages import InstallError, show_passing
+from lib.course.installation.messages import InstallError, show_progress
 
 TAIL_LINES = 12
 CAUSES = (
@@ -78,7 +78,7 @@ class Installer:
             try:
                 for line in process.stdout:
                     log.write(line)
-                    show_passing(line)
+                    show_progress(line)
                 return process.wait() == 0
             except BaseException:
                 process.kill()
@@ -86,7 +86,7 @@ class Installer:
                 raise
             finally:
                 process.stdout.close()
-                show_passing("")
+                show_progress("")
 
     def failure(self, what: str) -> InstallError:
         """The sentence for a failed `what`, after the last lines of the log."""

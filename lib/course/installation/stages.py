@@ -16,7 +16,7 @@ from lib.course.installation.packages import Installer
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Options:
     """What the user may choose, from variables of the environment."""
 
     gpu: bool = False
@@ -27,28 +27,28 @@ class Wishes:
     """WORKBENCH_WHEELHOUSE: a folder of wheels that alone is installed from."""
 
     @classmethod
-    def of_the_environment(cls) -> Wishes:
+    def of_the_environment(cls) -> Options:
         said = os.environ.get
         return cls(
             said("WORKBENCH_GPU") == "1", said("WORKBENCH_INSTALLER") or "auto", said("WORKBENCH_WHEELHOUSE") or ""
         )
 
 
-def install(root: Path, wishes: Wishes | None = None) -> None:
+def install(root: Path, options: Options | None = None) -> None:
     """Bring the environment of the project in `root` to the state that its files describe.
 
     A checkout that cannot be written is used as it is. Raises InstallError when something is missing or fails; the
     next call then goes on where this one stopped.
     """
-    environment, wishes = Environment(root), wishes or Wishes()
-    if environment.is_complete(wishes.gpu):
+    environment, options = Environment(root), options or Options()
+    if environment.is_complete(options.gpu):
         environment.write_lab_settings()
     elif not environment.is_ours_to_change():
         use_as_it_is(environment)
     else:
         with only_one(root / ".venv.lock"):
-            if not environment.is_complete(wishes.gpu):  # another process may just have finished
-                bring_up(environment, wishes)
+            if not environment.is_complete(options.gpu):  # another process may just have finished
+                bring_up(environment, options)
         environment.write_lab_settings()
 
 
@@ -64,12 +64,12 @@ def use_as_it_is(environment: Environment) -> None:
         say("the .venv is of another version of the course and not yours to change; its owner runs `make setup`.")
 
 
-def bring_up(environment: Environment, wishes: Wishes) -> None:
-    source = wheelhouse.checked(wishes.wheelhouse, environment) if wishes.wheelhouse else None
+def bring_up(environment: Environment, options: Options) -> None:
+    source = wheelhouse.checked(options.wheelhouse, environment) if options.wheelhouse else None
     stages = prepare(environment)
     environment.under_way.write_text("installing")
     environment.log.write_text("")
-    tool = machine.choose_installer(wishes.installer, environment.python, offline=source is not None)
+    tool = machine.choose_installer(options.installer, environment.python, offline=source is not None)
     installer = Installer(environment, tool, source)
     place = f" from {source.name}" if source else ""
     stages.begin(f"{count_pins(environment.root)} packages by {tool}{place} (some minutes; the log is .venv/setup.log)")
@@ -77,7 +77,7 @@ def bring_up(environment: Environment, wishes: Wishes) -> None:
     if not installer.install("--no-warn-conflicts", "--editable", ".[test,build]"):
         raise installer.failure("install the packages")
     stages.begin("reference functions to compare with")
-    gpu = wishes.gpu and build_gpu_extra(installer)
+    gpu = options.gpu and build_gpu_extra(installer)
     if not gpu:
         install_oracle(installer)
     environment.write_stamp(gpu)

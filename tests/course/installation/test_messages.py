@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from lib.course.installation.messages import Stages, show_passing
+from lib.course.installation.messages import Stages, show_progress
 
 
 def test_stages_are_counted(capsys):
@@ -20,6 +20,6 @@ def test_stages_are_counted(capsys):
 def test_a_passing_line_stays_on_a_terminal_and_on_one_row(capsys, monkeypatch, terminal):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
     monkeypatch.setenv("COLUMNS", "20")
-    show_passing("Downloading a package of a very long name\n")
+    show_progress("Downloading a package of a very long name\n")
     shown = capsys.readouterr().out
     assert shown == ("\r\x1b[KDownloading a packa" if terminal else "")

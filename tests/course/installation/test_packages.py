@@ -99,7 +99,7 @@ def test_an_interrupt_ends_the_command_too(environment, monkeypatch):
         if line:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(packages, "show_passing", interrupt)
+    monkeypatch.setattr(packages, "show_progress", interrupt)
     code = "import time; print('begun', flush=True); time.sleep(3600)"
     with pytest.raises(KeyboardInterrupt):
         Installer(environment).run([sys.executable, "-c", code], {})

@@ -11,7 +11,7 @@ import pytest
 from lib.course.installation import machine, stages
 from lib.course.installation.environment import LAB_SETTINGS, Environment
 from lib.course.installation.messages import InstallError
-from lib.course.installation.stages import Wishes, install
+from lib.course.installation.stages import Options, install
 
 
 def test_the_first_call_installs_the_project_and_then_the_oracle(pip, project):
@@ -67,7 +67,7 @@ def test_without_mamba_ssm_the_setup_is_complete_and_says_so_in_one_sentence(pip
 @pytest.mark.parametrize(("driver", "asked"), [(False, "mamba-ssm"), (True, ".[gpu]")])
 def test_the_gpu_extra_is_built_only_where_a_driver_answers(pip, project, monkeypatch, driver, asked):
     monkeypatch.setattr(machine, "has_nvidia_driver", lambda: driver)
-    install(project, Wishes(gpu=True))
+    install(project, Options(gpu=True))
     assert [arguments[-1] for arguments in pip.asked] == [".[test,build]", asked]
     assert json.loads(Environment(project).stamp.read_text())["gpu"] is driver
 
@@ -75,7 +75,7 @@ def test_the_gpu_extra_is_built_only_where_a_driver_answers(pip, project, monkey
 def test_a_failing_gpu_build_falls_back_to_the_reference_functions(pip, project, monkeypatch):
     monkeypatch.setattr(machine, "has_nvidia_driver", lambda: True)
     pip.fails_on = ".[gpu]"
-    install(project, Wishes(gpu=True))
+    install(project, Options(gpu=True))
     assert pip.asked[-1][-1] == "mamba-ssm" and Environment(project).is_complete(wants_gpu=False)
 
 
@@ -194,28 +194,28 @@ def test_an_environment_that_is_a_link_belongs_to_another_checkout(pip, project,
 @pytest.mark.parametrize(("asked", "uv", "tool"), [("auto", "uv", "uv"), ("pip", "uv", "pip"), ("auto", None, "pip")])
 def test_uv_installs_where_it_is(pip, project, monkeypatch, asked, uv, tool):
     monkeypatch.setattr(shutil, "which", lambda name: uv)
-    install(project, Wishes(installer=asked))
+    install(project, Options(installer=asked))
     assert {installer.tool for installer in pip.by} == {tool}
 
 
 def test_a_wheelhouse_is_the_only_source(pip, project, tmp_path_factory, capsys):
     wheels = tmp_path_factory.mktemp("usb")
     (wheels / "six-1.0-py3-none-any.whl").touch()
-    install(project, Wishes(wheelhouse=str(wheels)))
+    install(project, Options(wheelhouse=str(wheels)))
     assert all(installer.source == ["--no-index", "--find-links", str(wheels)] for installer in pip.by)
     assert f"by pip from {wheels.name}" in capsys.readouterr().out
 
 
 def test_a_wrong_wheelhouse_leaves_everything_as_it_was(pip, project):
     with pytest.raises(InstallError, match="WORKBENCH_WHEELHOUSE"):
-        install(project, Wishes(wheelhouse="nowhere"))
+        install(project, Options(wheelhouse="nowhere"))
     assert pip.created == 0 and not (project / ".venv").exists()
 
 
-def test_wishes_are_read_from_the_environment(monkeypatch):
+def test_options_are_read_from_the_environment(monkeypatch):
     for name in ("GPU", "INSTALLER", "WHEELHOUSE"):
         monkeypatch.delenv(f"WORKBENCH_{name}", raising=False)
-    assert Wishes.of_the_environment() == Wishes(gpu=False, installer="auto", wheelhouse="")
+    assert Options.of_the_environment() == Options(gpu=False, installer="auto", wheelhouse="")
     monkeypatch.setenv("WORKBENCH_INSTALLER", "pip")
     monkeypatch.setenv("WORKBENCH_GPU", "1")
-    assert Wishes.of_the_environment() == Wishes(gpu=True, installer="pip")
+    assert Options.of_the_environment() == Options(gpu=True, installer="pip")

@@ -15,7 +15,7 @@ import pytest
 from lib.course.installation import wheelhouse
 from lib.course.installation.environment import Environment
 from lib.course.installation.messages import InstallError
-from lib.course.installation.stages import Wishes, install
+from lib.course.installation.stages import Options, install
 
 BACKEND = """
 from pathlib import Path
@@ -101,7 +101,7 @@ def test_what_was_gathered_installs_without_an_index(project, online, tmp_path, 
     monkeypatch.delenv("PIP_FIND_LINKS")
     carried = shutil.move(house, tmp_path / "usb stick")
 
-    install(project, Wishes(wheelhouse=str(carried)))
+    install(project, Options(wheelhouse=str(carried)))
     code = "import one, two, three, mamba_ssm, paper_workbench"
     subprocess.run([Environment(project).python, "-I", "-c", code], check=True)
     assert Environment(project).is_complete(wants_gpu=False)
