@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 
 import pytest
@@ -90,3 +91,20 @@ def test_without_a_stream_a_report_is_silent_and_still_knows_the_section():
     report.shown(METER.format("10"))
     report.end_training()
     assert report.section == "4 · Train"
+
+
+def test_the_line_of_a_real_training_is_understood(clock, monkeypatch):
+    class Display:
+        def update(self, text):
+            report.shown(repr(text))
+
+    progress = importlib.import_module("lib.training.progress")  # the room has a function of the same name
+    monkeypatch.setattr(progress, "_notebook_output", Display)
+    stream = io.StringIO()
+    report = RunReport(stream, clock)
+    with progress.progress(4, "tasks: hybrid") as meter:
+        meter.advance(4, loss=2.5)
+    report.end_training()
+    begun, ended = stream.getvalue().splitlines()
+    assert begun == "  0:00    tasks: hybrid"
+    assert ended.startswith("  0:00    tasks: hybrid: 100%|") and "4/4" in ended and "loss 2.5" in ended
