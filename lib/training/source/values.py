@@ -1,0 +1,143 @@
+"""Values taken apart into simpler ones, by content: containers, arrays, tensors, random generators, any other object.
+
+Each function gives a list that two values share only when code cannot tell them apart.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import functools
+import random
+import types
+import warnings
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lib.training.source.origins import origin
+
+PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, type(...), type(NotImplemented)})
+"""Types whose `repr` says everything."""
+
+
+class Undigestible(TypeError):
+    """Something that code reaches has a state that cannot be read; the sentence names it."""
+
+
+class Named(NamedTuple):
+    """A value under the name that errors call it."""
+
+    name: str
+    value: object
+
+
+def sequence_parts(values: list | tuple) -> list:
+    if type(values) not in (list, tuple):
+        return object_parts(values)
+    if all(type(value) in PLAIN for value in values):
+        return [type(values).__name__, repr(values)]  # a table of a million numbers, at once
+    return [type(values).__name__, *values]
+
+
+def mapping_parts(values: dict) -> list:
+    """In the order in which it is iterated over."""
+    if type(values) is not dict:
+        return object_parts(values)
+    return ["dict", *(part for pair in values.items() for part in pair)]
+
+
+def array_parts(array: np.ndarray | np.generic) -> list:
+    """Of a scalar too. Other kinds of arrays, such as one with a mask, say themselves what they hold."""
+    if type(array) not in (np.ndarray, np.memmap) and not isinstance(array, np.generic):
+        return object_parts(array)
+    kind = repr(array.dtype.descr) if array.dtype.names else array.dtype.str
+    values = array.tolist() if array.dtype.hasobject else array.tobytes()
+    return ["array", isinstance(array, np.generic), kind, repr(array.shape), values]
+
+
+def tensor_parts(tensor: Tensor) -> list:
+    """Its attributes too: a parameter says there what the optimizer is to do with it."""
+    head = [str(part) for part in (tensor.dtype, tuple(tensor.shape), tensor.device.type, tensor.layout)]
+    parts: list = ["tensor", *head, tensor.requires_grad, type(tensor), vars(tensor)]
+    if tensor.is_meta:
+        return parts
+    if tensor.layout is torch.sparse_coo:
+        whole = tensor.detach().coalesce()
+        return [*parts, whole.indices(), whole.values()]
+    if tensor.layout is not torch.strided or tensor.is_quantized:
+        raise _incomparable(tensor)
+    values = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
+    return [*parts, values.reshape(-1).view(torch.uint8).numpy().tobytes()]
+
+
+def generator_parts(generator: torch.Generator | np.random.Generator | np.random.BitGenerator) -> list:
+    """Where a generator of random numbers stands."""
+    if isinstance(generator, torch.Generator):
+        return ["random numbers", generator.device.type, generator.get_state()]
+    bits = getattr(generator, "bit_generator", generator)
+    children = getattr(getattr(bits, "seed_seq", None), "state", None)  # of which `spawn` makes others
+    return ["random numbers", type(generator).__name__, bits.state, children]
+
+
+def object_parts(value: object) -> list:
+    """What the object itself says is needed to make another like it (`__reduce_ex__`, as for a copy).
+
+    Python's and numpy's global generators count by name: whoever trains looks at where they stand.
+    Raises Undigestible for what cannot be copied either.
+    """
+    if value is random.random.__self__ or value is np.random.random.__self__:
+        return ["the global generator", type(value).__name__]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # iterators of itertools warn that they will not be copied one day
+            reduce = copyreg.dispatch_table.get(type(value))
+            reduced = reduce(value) if reduce else value.__reduce_ex__(4)
+    except Exception as error:
+        raise _incomparable(value) from error
+    if isinstance(reduced, str):
+        module = getattr(value, "__module__", None)
+        return ["global", module, reduced, origin(module)]
+    make, arguments, state, items, pairs, *rest = (*reduced, None, None, None)[:6]
+    return ["object", make, arguments, _lasting_state(value, state), _listed(items), _listed(pairs), *rest]
+
+
+def _incomparable(value: object) -> Undigestible:
+    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+    return Undigestible(f"an object of type {kind}, whose state cannot be compared")
+
+
+def _listed(items: Iterable | None) -> list | None:
+    return None if items is None else list(items)
+
+
+def _lasting_state(value: object, state: object) -> object:
+    """Without what a cached property will compute again, and without the numbers that name a module's hooks."""
+    if type(state) is not dict:
+        return state
+    cached = {
+        name
+        for parent in type(value).__mro__
+        for name, member in vars(parent).items()
+        if isinstance(member, functools.cached_property)
+    }
+    state = {name: part for name, part in state.items() if name not in cached}
+    if isinstance(value, nn.Module):
+        state = {name: _hooks(part) if "_hooks" in name else part for name, part in state.items()}
+    return state
+
+
+def _hooks(part: object) -> object:
+    return list(part.values()) if isinstance(part, dict) else part
+
+
+def reference_parts(reference: object) -> list:
+    """Of a weak reference: what it refers to."""
+    return ["weak reference", reference()]
+
+
+def view_parts(mapping: types.MappingProxyType) -> list:
+    """Of a read-only view of a dict."""
+    return ["view", dict(mapping)]
