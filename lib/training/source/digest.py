@@ -14,6 +14,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import types
+import warnings
 import weakref
 from collections.abc import Callable
 
@@ -60,7 +61,9 @@ def source_digest(value: object, name: str) -> str:
     """
     walk = _Walk(name)
     try:
-        walk.add(value)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # iterators of itertools warn that they will not be copied one day
+            walk.add(value)
     except RecursionError:
         raise Undigestible(f"{name} uses values that are nested too deeply to be compared") from None
     return walk.sha.hexdigest()
@@ -75,14 +78,11 @@ class _Walk:
         self.place = [name]
 
     def add(self, value: object) -> None:
-        kind = type(value)
-        if kind in PLAIN:
-            data = value if kind is bytes else repr(value).encode()
-            self.sha.update(b"%s %d:" % (kind.__name__.encode(), len(data)))
-            self.sha.update(data)
-        elif kind is Named:
+        if type(value) in PLAIN:
+            self.sha.update(_said(value))
+        elif type(value) is Named:
             self.place.append(value.name)
-            self.add(value.name)
+            self.sha.update(_said(value.name))
             self.add(value.value)
             self.place.pop()
         elif id(value) in self.seen:
@@ -92,7 +92,10 @@ class _Walk:
             parts = self._parts(value)
             self.sha.update(b"parts %d:" % len(parts))
             for part in parts:
-                self.add(part)
+                if type(part) in PLAIN:
+                    self.sha.update(_said(part))
+                else:
+                    self.add(part)
 
     def _parts(self, value: object) -> list:
         if type(value) in (set, frozenset):  # in no order
@@ -103,3 +106,9 @@ class _Walk:
             user, used = self.place[0], self.place[-1]
             begins = f"{user} is" if len(self.place) == 1 else f"{user} uses {used!r},"
             raise Undigestible(f"{begins} {error}") from error
+
+
+def _said(value: object) -> bytes:
+    """A plain value with its type and length, so that two of them in a row can be told apart."""
+    data = value if type(value) is bytes else repr(value).encode()
+    return b"%s %d:%s" % (type(value).__name__.encode(), len(data), data)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import copyreg
 import functools
+import itertools
 import random
 import types
-import warnings
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -46,7 +46,11 @@ def mapping_parts(values: dict) -> list:
     """In the order in which it is iterated over."""
     if type(values) is not dict:
         return object_parts(values)
-    return ["dict", *(part for pair in values.items() for part in pair)]
+    return ["dict", *_flat(values)]
+
+
+def _flat(values: dict) -> Iterable:
+    return itertools.chain.from_iterable(values.items())
 
 
 def array_parts(array: np.ndarray | np.generic) -> list:
@@ -91,17 +95,17 @@ def object_parts(value: object) -> list:
     if value is random.random.__self__ or value is np.random.random.__self__:
         return ["the global generator", type(value).__name__]
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # iterators of itertools warn that they will not be copied one day
-            reduce = copyreg.dispatch_table.get(type(value))
-            reduced = reduce(value) if reduce else value.__reduce_ex__(4)
+        reduce = copyreg.dispatch_table.get(type(value))
+        reduced = reduce(value) if reduce else value.__reduce_ex__(4)
     except Exception as error:
         raise _incomparable(value) from error
     if isinstance(reduced, str):
         module = getattr(value, "__module__", None)
         return ["global", module, reduced, origin(module)]
     make, arguments, state, items, pairs, *rest = (*reduced, None, None, None)[:6]
-    return ["object", make, arguments, _lasting_state(value, state), _listed(items), _listed(pairs), *rest]
+    state = _lasting_state(value, state)
+    stored = ["attributes", *_flat(state)] if type(state) is dict else [state]
+    return ["object", make, len(arguments), *arguments, *stored, _listed(items), _listed(pairs), *rest]
 
 
 def _incomparable(value: object) -> Undigestible:
@@ -115,18 +119,17 @@ def _listed(items: Iterable | None) -> list | None:
 
 def _lasting_state(value: object, state: object) -> object:
     """Without what a cached property will compute again, and without the numbers that name a module's hooks."""
-    if type(state) is not dict:
-        return state
-    cached = {
-        name
-        for parent in type(value).__mro__
-        for name, member in vars(parent).items()
-        if isinstance(member, functools.cached_property)
-    }
-    state = {name: part for name, part in state.items() if name not in cached}
-    if isinstance(value, nn.Module):
+    if type(state) is dict and (cached := _cached_properties(type(value))):
+        state = {name: part for name, part in state.items() if name not in cached}
+    if isinstance(value, nn.Module) and isinstance(state, dict):
         state = {name: _hooks(part) if "_hooks" in name else part for name, part in state.items()}
     return state
+
+
+@functools.cache
+def _cached_properties(kind: type) -> frozenset[str]:
+    members = [item for parent in kind.__mro__ for item in vars(parent).items()]
+    return frozenset(name for name, member in members if isinstance(member, functools.cached_property))
 
 
 def _hooks(part: object) -> object:
