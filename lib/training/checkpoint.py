@@ -9,8 +9,9 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -18,9 +19,20 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from lib.training.history import History
+from lib.training.model_state import difference, model_state, restore_model
+from lib.training.packing import pack, unpack
+from lib.training.random_states import random_states, restore_random_states
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 """AdamW's state for one parameter."""
+
+
+class Stateful(Protocol):
+    """What can tell and take back its state, as modules and PyTorch's stateful loaders do."""
+
+    def state_dict(self) -> Mapping: ...
+
+    def load_state_dict(self, state: Mapping, /) -> object: ...
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], info: dict) -> None:
@@ -28,8 +40,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], info: dict) -> None
 
     Raises OSError, with the old file untouched and no remains, when the disk does not take it.
     """
-    path = Path(path)
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    path, tensors = Path(path), _apart(tensors)
     description = json.dumps(info)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
@@ -43,6 +54,18 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], info: dict) -> None
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """On the CPU, none sharing memory with another, which a safetensors file refuses."""
+    apart: dict[str, Tensor] = {}
+    memory: set[int] = set()
+    for name, tensor in tensors.items():
+        tensor = tensor.detach().cpu().contiguous()
+        start = tensor.untyped_storage().data_ptr()
+        apart[name] = tensor.clone() if start in memory else tensor
+        memory.add(start)
+    return apart
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
@@ -78,31 +101,53 @@ def digest(tensors: Mapping[str, Tensor], description: str = "") -> str:
 
 
 class Checkpoint:
-    """The state of one training run: weights, buffers, moments, step, history and torch's random state.
+    """The state of one training run: the model's, AdamW's moments, step, history and the global random numbers.
 
-    `run` names what makes it this run and no other (steps, lr, ...); a file of another run is refused.
+    `run` names what makes it this run and no other (steps, lr, ...); a file of another run is refused. `parts` are
+    objects with `state_dict` and `load_state_dict` that go with it. Raises ValueError for an option in `run` that a
+    file cannot hold.
     """
 
-    def __init__(self, path: Path, run: Mapping):
-        self.path, self.run = Path(path), json.loads(json.dumps(run))
+    def __init__(self, path: Path, run: Mapping, parts: Mapping[str, Stateful] | None = None):
+        self.path, self.parts = Path(path), dict(parts or {})
+        for name, value in run.items():
+            try:
+                json.dumps(value)
+            except TypeError:
+                kind = type(value).__name__
+                raise ValueError(
+                    f"{name} must be a plain number or text to be kept in a checkpoint, got {kind}"
+                ) from None
+        self.run = json.loads(json.dumps(run))
+        self._before: dict[str, Tensor] = {}
+
+    def check(self, model: nn.Module) -> None:
+        """Raises ValueError now, not when the first file is due, for a state that a file cannot hold."""
+        self._state(model)
 
     def save(
         self,
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
         history: History,
-        random_states: Mapping[str, Tensor],
+        random: Mapping[str, Tensor],
         batch: Mapping[str, Tensor],
+        before: Mapping[str, Tensor] | None = None,
     ) -> None:
-        """Store the state after `len(history)` steps; `batch` is the last one trained on."""
-        tensors = {f"model.{name}": tensor for name, tensor in _model_tensors(model).items()}
+        """Store the state after `len(history)` steps.
+
+        `batch` is the last one trained on, `random` where the random numbers stand, `before` where they stood when
+        `batch` was drawn (both as `random_states` gives them).
+        """
+        tensors, info = self._state(model)
         for name, parameter in model.named_parameters():
             for key in MOMENTS if parameter in optimizer.state else ():
                 tensors[f"optimizer.{key}.{name}"] = optimizer.state[parameter][key]
         for name, values in history.records.items():
             tensors[f"history.{name}"] = torch.tensor(values, dtype=torch.float64)
-        tensors |= {f"random.{name}": states for name, states in random_states.items()}
-        info = {"run": self.run, "step": len(history), "seconds": history.seconds, "batch": digest(batch)}
+        tensors |= {f"random.{name}": states for name, states in random.items()}
+        tensors |= {f"before.{name}": states for name, states in (before or {}).items()}
+        info |= {"run": self.run, "step": len(history), "seconds": history.seconds, "batch": digest(batch)}
         write_tensors(self.path, tensors, info)
 
     def load(self, model: nn.Module, optimizer: torch.optim.Optimizer, process: int) -> tuple[History, str] | None:
@@ -117,64 +162,53 @@ class Checkpoint:
             tensors, info = read_tensors(self.path)
         except ValueError as error:
             raise ValueError(f"checkpoint {error}; {advice}") from error
-        difference = self._difference(model, tensors, info)
-        if difference:
-            raise ValueError(f"checkpoint {self.path} belongs to another run: {difference}; {advice}")
+        words = self._other_run(info) or difference(model, tensors)
+        if words:
+            raise ValueError(f"checkpoint {self.path} belongs to another run: {words}; {advice}")
 
-        with torch.no_grad():
-            for name, tensor in _model_tensors(model).items():
-                tensor.copy_(tensors[f"model.{name}"])
+        restore_model(model, tensors, info)
+        for name, packed in info.get("parts", {}).items():
+            if name in self.parts:
+                self.parts[name].load_state_dict(unpack(packed, tensors))
         moments, records = _under(tensors, "optimizer."), _under(tensors, "history.")
         for name, parameter in model.named_parameters():
             if f"step.{name}" in moments:
                 state = {key: moments[f"{key}.{name}"].to(parameter.device) for key in MOMENTS}
                 optimizer.state[parameter] = state
-        _restore_random_states(_under(tensors, "random."), process)
+        restore_random_states(_under(tensors, "random."), process)
+        self._before = _under(tensors, "before.")
         history = History({name: values.tolist() for name, values in records.items()}, info["seconds"])
         return history, info["batch"]
+
+    @contextlib.contextmanager
+    def before_last_batch(self, process: int, device: torch.device) -> Iterator[None]:
+        """Inside, the random numbers stand where they stood when the stored run drew its last batch."""
+        now = random_states(device)
+        restore_random_states(self._before, process)
+        yield
+        restore_random_states(now)
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
         remove_leftovers(self.path)
 
-    def _difference(self, model: nn.Module, tensors: Mapping[str, Tensor], info: dict) -> str:
+    def _state(self, model: nn.Module) -> tuple[dict[str, Tensor], dict]:
+        tensors, info = model_state(model)
+        info["parts"] = {}
+        for name, part in self.parts.items():
+            try:
+                info["parts"][name] = pack(part.state_dict(), f"part.{name}", tensors)
+            except TypeError as error:
+                raise ValueError(f"the state_dict of {name} cannot be kept: {error}") from error
+        return tensors, info
+
+    def _other_run(self, info: Mapping) -> str:
         """In words, the first way in which a file is not this run's; empty when it is."""
         stored = info.get("run", {})
         for name in self.run:
             if stored.get(name) != self.run[name]:
                 return f"its {name} is {stored.get(name)}, this run's is {self.run[name]}"
-        theirs = {name: tuple(tensor.shape) for name, tensor in _under(tensors, "model.").items()}
-        ours = {name: tuple(tensor.shape) for name, tensor in _model_tensors(model).items()}
-        for name in {**theirs, **ours}:
-            if theirs.get(name) != ours.get(name):
-                return f"its {name} has shape {theirs.get(name, 'none')}, this model's has {ours.get(name, 'none')}"
         return ""
-
-
-def random_states(device: torch.device) -> dict[str, Tensor]:
-    """This process's torch random state, one row for the CPU's generator and one for the GPU's where there is one."""
-    states = {"cpu": torch.get_rng_state()[None]}
-    if device.type == "cuda":
-        states["cuda"] = torch.cuda.get_rng_state(device)[None]
-    return states
-
-
-def _restore_random_states(states: Mapping[str, Tensor], process: int) -> None:
-    """Row `process` of each; a process that the stored run did not have keeps its own.
-
-    Rows are cloned: torch 2.13 crashes on a state that does not start at the beginning of its storage.
-    """
-    if "cpu" in states and process < len(states["cpu"]):
-        torch.set_rng_state(states["cpu"][process].clone())
-    if "cuda" in states and process < len(states["cuda"]) and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"][process].clone())
-
-
-def _model_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Parameters and persistent buffers, each once where layers share them."""
-    stored = model.state_dict(keep_vars=True)
-    tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    return {name: tensor for name, tensor in tensors.items() if name in stored}
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs, DistributedType, PartialState
+from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
-from lib.training.checkpoint import Checkpoint, digest, random_states
 from lib.training.history import History, Recorder
 from lib.training.interrupt import DeferredInterrupt
 from lib.training.optimizer import adamw
 from lib.training.progress import progress as progress_line
+from lib.training.resume import Keeper, farewell, tensors_of
 from lib.training.schedules import SCHEDULES
 
 Batch = Mapping[str, Tensor]
@@ -79,8 +78,9 @@ def fit(
         "steps": steps, "lr": lr, "schedule": schedule, "warmup": warmup, "final_lr": final_lr, "clip": clip,
         "weight_decay": weight_decay, "betas": list(betas), "precision": accelerator.mixed_precision,
     }  # fmt: skip
-    saved = None if checkpoint is None else _checkpoint(checkpoint, run, accelerator)
-    history = _resume(saved, model, optimizer, batches, accelerator)
+    stateful = {"objective": objective, "on_step": on_step}
+    kept = None if checkpoint is None else Keeper(checkpoint, run, stateful, model, optimizer, accelerator)
+    history = History() if kept is None else kept.resume(batches)
     recorder = Recorder(history, accelerator, steps)
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     previously_training, seconds_before, started = model.training, history.seconds, time.perf_counter()
@@ -96,7 +96,9 @@ def fit(
                 for group in optimizer.param_groups:
                     group["lr"] = rate
 
-                batch = _tensors(batches(step))
+                if kept is not None:
+                    kept.note_random_states()
+                batch = tensors_of(batches(step))
                 values = training_step(_share(batch, step, accelerator))
                 accelerator.backward(values["loss"])
                 if clip is not None:
@@ -113,17 +115,17 @@ def fit(
                 if on_step is not None:
                     _call(on_step, done, interrupt)
                 stopping = interrupt.requested if accelerator.num_processes == 1 else recorder.any_process_stops
-                if saved is not None and (stopping or (done % checkpoint_every == 0 and done < steps)):
+                if kept is not None and (stopping or (done % checkpoint_every == 0 and done < steps)):
                     recorder.flush()
-                    written = _save(saved, model, optimizer, history, batch, accelerator)
+                    written = kept.save(history, batch)
                 if stopping:
                     recorder.flush()
-                    raise KeyboardInterrupt(_farewell(done, steps, saved is not None and written, checkpoint))
+                    raise KeyboardInterrupt(farewell(done, steps, kept is not None and written, checkpoint))
     finally:
         optimizer.zero_grad()
         model.train(previously_training)
-    if saved is not None and accelerator.is_main_process:
-        saved.remove()
+    if kept is not None:
+        kept.remove()
     return history
 
 
@@ -175,11 +177,6 @@ def _resolve_precision(precision: str) -> str:
     return _choice("precision", precision, {"auto": "bf16" if has_bf16 else "no", "fp32": "no", "bf16": "bf16"})
 
 
-def _tensors(batch: Mapping[str, Tensor | np.ndarray]) -> dict[str, Tensor]:
-    """Arrays as tensors of the same bytes."""
-    return {name: torch.as_tensor(values) for name, values in batch.items()}
-
-
 def _share(batch: Batch, step: int, accelerator: Accelerator) -> dict[str, Tensor]:
     """This process's rows, on its device."""
     rows = {name: len(tensor) if tensor.ndim else 0 for name, tensor in batch.items()}
@@ -200,53 +197,6 @@ def _call(on_step: Callable[[int], None], done: int, interrupt: DeferredInterrup
         on_step(done)
     except KeyboardInterrupt:
         interrupt.requested = True
-
-
-def _checkpoint(path: str | Path, run: dict, accelerator: Accelerator) -> Checkpoint:
-    whole = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.MULTI_GPU)
-    if accelerator.distributed_type not in whole:
-        kind = accelerator.distributed_type.value
-        raise ValueError(f"checkpoint must be None unless every process holds the whole model, got one under {kind}")
-    return Checkpoint(Path(path), run)
-
-
-def _resume(saved, model, optimizer, batches, accelerator: Accelerator) -> History:
-    """The history so far with everything restored, or an empty one."""
-    state = None if saved is None else saved.load(model, optimizer, accelerator.process_index)
-    if state is None:
-        return History()
-    history, last_batch = state
-    if digest(_tensors(batches(len(history) - 1))) != last_batch:
-        raise ValueError(
-            f"checkpoint {saved.path} belongs to another run: batches({len(history) - 1}) gave other data then; "
-            "remove the file to start over, or give another path"
-        )
-    return history
-
-
-def _save(saved: Checkpoint, model, optimizer, history: History, batch: Batch, accelerator: Accelerator) -> bool:
-    """Whether the first process could write the state. A failed write costs a warning, not the training."""
-    states = random_states(accelerator.device)
-    if accelerator.num_processes > 1:
-        states = {name: accelerator.gather(state.to(accelerator.device)) for name, state in states.items()}
-    written = True
-    if accelerator.is_main_process:
-        try:
-            saved.save(model, optimizer, history, states, batch)
-        except OSError as error:
-            written = False
-            kept = "the one before is kept" if saved.path.exists() else "there is none before it"
-            warnings.warn(f"checkpoint of step {len(history)}: {error}; {kept}", RuntimeWarning, stacklevel=3)
-    accelerator.wait_for_everyone()
-    return written
-
-
-def _farewell(done: int, steps: int, written: bool, checkpoint) -> str:
-    if written:
-        return f"stopped after step {done} of {steps}: make the same call again to go on from {checkpoint}"
-    if checkpoint is None:
-        return f"stopped after step {done} of {steps}, not saved: give fit a checkpoint to be able to go on"
-    return f"stopped after step {done} of {steps}, not saved: {checkpoint} could not be written"
 
 
 def _check_numbers(steps, lr, warmup, final_lr, weight_decay, betas, clip, checkpoint_every) -> None:

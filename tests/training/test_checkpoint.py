@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from lib.training import History, checkpoint, fit
+from lib.training.random_states import random_states
 
 
 def test_every_flipped_byte_is_noticed(tmp_path):
@@ -110,7 +111,7 @@ def test_layers_that_share_a_weight_store_it_once_and_share_it_again(tmp_path):
     net["a"](torch.ones(1, 3)).sum().backward()
     optimizer.step()
     saved = checkpoint.Checkpoint(tmp_path / "run.safetensors", {"lr": 0.1})
-    random = checkpoint.random_states(torch.device("cpu"))
+    random = random_states(torch.device("cpu"))
     saved.save(net, optimizer, History({"loss": [0.5], "lr": [0.1]}, 2.0), random, {"x": torch.ones(1)})
     tensors, _ = checkpoint.read_tensors(saved.path)
     assert [name for name in tensors if name.startswith("model.")] == ["model.a.weight"]
