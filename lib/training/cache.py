@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
+import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,7 +20,8 @@ import torch.distributed as dist
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from lib.training.checkpoint import read_tensors, remove_leftovers, write_tensors
+from lib.training.checkpoint import read_description, read_tensors, remove_leftovers, write_tensors
+from lib.training.source.origins import FINGERPRINTED, ROOT
 
 Artefact = tuple[dict[str, Tensor], dict]
 
@@ -31,12 +35,22 @@ class Cache:
     def __init__(self, folder: str | os.PathLike, enabled: bool = True):
         self.folder, self.enabled = Path(folder), enabled
 
-    def get(self, name: str, key: dict, build: Callable[[], Artefact]) -> Artefact:
+    def get(
+        self,
+        name: str,
+        key: dict,
+        build: Callable[[], Artefact],
+        *,
+        accepts: Callable[[dict], bool] | None = None,
+        announce: Callable[[str], None] | None = None,
+    ) -> Artefact:
         """Tensors (on the CPU) and a JSON description of the artefact `name` that `key` determines.
 
         `key` holds everything `build` depends on besides the code of `lib` and `kernels` and torch's version, which
-        are part of the key already. Of several programs asking at once, one builds and the others wait. Where the
-        processes of one distributed run ask together, they build together, and one of them writes.
+        are part of the key already. `accepts(description)` has the last word on what is found. What comes from the
+        cache is announced in one line; `announce` gets "trained 27 Nov 14:03 in 63 s" instead, to say it otherwise.
+        Of several programs asking at once, one builds and the others wait. Where the processes of one distributed run
+        ask together, they build together, and one of them writes.
         Raises ValueError for a name that is no file name, TypeError for a key or description that is not JSON.
         """
         path = self.path(name, key)
@@ -44,12 +58,19 @@ class Cache:
             return _portable(*build())
         with self._locked(path) as usable:
             found = self._read(path) if usable else None
+            if found is not None and accepts is not None and not accepts(found[1]["info"]):
+                found = None
             if _first_process_says(found is not None):
-                return found if found is not None else read_tensors(path)
-            artefact = _portable(*build())
+                tensors, description = found if found is not None else read_tensors(path)
+                if found is not None:
+                    (announce or _announce(name))(age(description))
+                return tensors, description["info"]
+            started = time.perf_counter()
+            tensors, info = _portable(*build())
             if usable:
-                self._write(path, artefact)
-            return artefact
+                seconds = round(time.perf_counter() - started, 1)
+                self._write(path, (tensors, {"info": info, "at": datetime.now(UTC).isoformat(), "seconds": seconds}))
+            return tensors, info
 
     def path(self, name: str, key: dict) -> Path:
         """Where the artefact lies, or will lie."""
@@ -60,6 +81,16 @@ class Cache:
         except TypeError as error:
             raise TypeError(f"key of {name!r} must hold only what JSON can hold: {error}") from None
         return self.folder / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:20]}.safetensors"
+
+    def entries(self, prefix: str = "") -> dict[Path, dict]:
+        """The files of artefacts whose names begin with `prefix`, each with "info" (its description), "at" and
+        "seconds" (when it was built, and how long that took). Damaged files are left out.
+        """
+        found = {}
+        for path in sorted(self.folder.glob(f"{prefix}*.safetensors")):
+            with contextlib.suppress(ValueError, OSError):
+                found[path] = read_description(path)
+        return found
 
     @contextmanager
     def _locked(self, path: Path) -> Iterator[bool]:
@@ -107,14 +138,24 @@ class Cache:
 
 @lru_cache(maxsize=1)
 def code_fingerprint() -> str:
-    """SHA-256 over the sources that shape a trained artefact: lib/nn, lib/data, lib/training and kernels."""
-    root = Path(__file__).resolve().parents[2]
+    """SHA-256 over the sources that can shape a trained artefact: kernels, and lib without workbench and course."""
     sha = hashlib.sha256()
-    for folder in ("kernels", "lib/data", "lib/nn", "lib/training"):
-        for file in sorted((root / folder).rglob("*.py")):
-            sha.update(f"{file.relative_to(root).as_posix()}\n".encode())
+    for package in FINGERPRINTED:
+        for file in sorted((ROOT / package.replace(".", "/")).rglob("*.py")):
+            sha.update(f"{file.relative_to(ROOT).as_posix()}\n".encode())
             sha.update(file.read_bytes())
     return sha.hexdigest()
+
+
+def age(description: Mapping) -> str:
+    """Of what lies in the cache: as "trained 27 Nov 14:03 in 63 s", in local time."""
+    at = datetime.fromisoformat(description["at"]).astimezone()
+    year = "" if at.year == datetime.now().year else f" {at.year}"
+    return f"trained {at.day} {at:%b}{year} {at:%H:%M} in {description['seconds']:,.0f} s"
+
+
+def _announce(name: str) -> Callable[[str], None]:
+    return lambda age: print(f"{name}: from the cache, {age}", flush=True)
 
 
 def _portable(tensors: dict[str, Tensor], info: dict) -> Artefact:

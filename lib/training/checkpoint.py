@@ -84,6 +84,15 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
     return tensors, json.loads(description)
 
 
+def read_description(path: Path) -> dict:
+    """The description alone, without reading the tensors. Raises ValueError when the file is damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return json.loads((file.metadata() or {})["info"])
+    except (SafetensorError, KeyError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+
+
 def remove_leftovers(path: Path) -> None:
     """Remove what writers of `path` that were killed left behind. Only for who knows that nobody writes now."""
     for leftover in path.parent.glob(f"{path.name}.*.tmp"):

@@ -22,7 +22,8 @@ from lib.workbench.plots import (
     pictures,
     smooth,
 )
-from lib.workbench.run import Run, isolated_randomness, seed_everything
+from lib.workbench.randomness import isolated_randomness, seed_everything
+from lib.workbench.run import Run
 from lib.workbench.verdicts import all_of, at_least, at_most, beats, is_true, within
 from lib.workbench.widgets import Exploration, explore
 

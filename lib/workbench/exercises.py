@@ -23,7 +23,7 @@ from types import CodeType
 import numpy as np
 
 from lib.workbench.display import show, theme
-from lib.workbench.run import isolated_randomness
+from lib.workbench.randomness import isolated_randomness
 
 _LONGEST_REASON = 400
 Kind = type | tuple

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import random
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from html import escape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import nn
 
 import kernels.dispatch  # noqa: F401 (where there is no GPU, Triton must learn it before PyTorch imports it)
+from lib.workbench import trainings
 from lib.workbench.claims import Ledger, write_record
 from lib.workbench.course import SCALES, Course, CourseError, check_scale, check_seed, read_record
 from lib.workbench.display import show
 from lib.workbench.hardware import usable_threads
+from lib.workbench.randomness import seed_everything
 from lib.workbench.summary import render
 
 if TYPE_CHECKING:
@@ -43,7 +42,8 @@ class Run:
     plots' house style and shows a one-line header. Raises ValueError, in one sentence that lists what is allowed, for
     an unknown scale or a seed that is not a whole number from 0 to 2**32 - 1 (or its digits).
 
-    Attributes: `paper`, `scale`, `seed`, `device` (torch.device), `threads`, `claims` (Ledger), `root`.
+    Attributes: `paper`, `scale`, `seed`, `device` (torch.device), `threads`, `claims` (Ledger), `root`, and `kept`, the
+    files in the cache that each training of this run has asked for.
     """
 
     def __init__(self, paper: str, scale: str = "laptop", seed: int = 0, *, root: Path | str | None = None) -> None:
@@ -57,6 +57,7 @@ class Run:
         seed_everything(self.seed)
         _house_style()
         self.claims = Ledger(*self._evidence())
+        self.kept: dict[str, set[Path]] = {}
         show(self._header())
 
     def __repr__(self) -> str:
@@ -105,12 +106,12 @@ class Run:
     ) -> tuple[History, list]:
         """Train `model` with `fit(..., **options)`, or take its weights from the cache; it ends in eval mode, in place.
 
-        `key` says what determines the result beside the options: the data, the model's sizes, its seed. `check(model)`
-        is called every `check_every` steps in eval mode; what it gives (numbers, lists) comes back in order.
+        The cache knows the start, the options, and what objective, batches and check do (`lib.training.source`): an
+        edit of one of them trains again. `key` says what they do not show, such as the content of a file that they
+        read. `check(model)` is called every `check_every` steps in eval mode; what it gives (numbers, lists) comes
+        back in order. Raises ValueError before the first step for a model that a file cannot hold.
         """
-        label = f"{self.paper}-{_label(name)}"
-        history, info = self._trained(name, label, model, batches, objective, key, check, check_every, None, options)
-        return history, info["seen"]
+        return trainings.train(self, name, model, batches, objective, key, check, check_every, options)
 
     def base(
         self,
@@ -126,47 +127,18 @@ class Run:
     ) -> tuple[History, float]:
         """A base model that several notebooks adapt: trained once, kept under its own name, and never below its gate.
 
-        Like `train`, but the cached weights are any notebook's that asks for the same `name`, `key` and options.
-        `gate(model)` measures it in eval mode; its value comes back. Raises RuntimeError, and keeps nothing, when it
-        is below `least`: what would be built on such a base means nothing.
+        Like `train`, but the cached weights are any notebook's that asks for the same training. `gate(model)` measures
+        it in eval mode, each time and without a trace in the weights; its value comes back. Raises RuntimeError, and
+        keeps nothing, when it is below `least`: what would be built on such a base means nothing.
         """
+        return trainings.base(self, name, model, batches, objective, key, gate, least, options)
 
-        def passed(model: nn.Module) -> float:
-            with isolated_randomness(), torch.no_grad():
-                reached = float(gate(model.eval()))
-            if not reached >= least:
-                raise RuntimeError(f"the base {name!r} reaches {reached:.3f} and needs {least:.3f}: train it longer")
-            return reached
+    def forget(self, name: str) -> None:
+        """Remove what the cache holds of the training or base `name`, and say what that was.
 
-        label = f"base-{_label(name)}"
-        history, _ = self._trained(name, label, model, batches, objective, key, None, 0, passed, options)
-        return history, passed(model)
-
-    def _trained(self, name, label, model, batches, objective, key, check, check_every, gate, options):
-        """The cached training that `train` and `base` share: (history, what was seen)."""
-        from lib.training import History, fit
-        from lib.training.checkpoint import digest
-
-        seen: list = []
-
-        def look(done: int) -> None:
-            if check is not None and check_every and done % check_every == 0:
-                seen.append(check(model.eval()))
-                model.train()
-
-        def build() -> tuple[dict[str, torch.Tensor], dict]:
-            history = fit(model, batches, objective, label=name, on_step=look, **options)
-            if gate is not None:
-                gate(model)
-            return model.state_dict(), {"history": history.to_dict(), "seen": seen}
-
-        silent = ("progress", "checkpoint", "checkpoint_every")  # they change nothing in the result
-        settings = {option: value for option, value in options.items() if option not in silent}
-        whole = {"name": name, "key": dict(key), "start": digest(model.state_dict()), "check_every": check_every}
-        weights, info = self.cache.get(label, {**whole, "options": settings}, build)
-        model.load_state_dict(weights)
-        model.to(self.device).eval()
-        return History.from_dict(info["history"]), info
+        Raises ValueError, which lists the names that there are, when there is none of this name.
+        """
+        trainings.forget(self, name)
 
     def real(self, name: str, *, chat: bool = False) -> OurModel | OurEmbedder | None:
         """A released model, "smollm2" or "minilm", or None with a sentence; see `lib.workbench.real.real_model`."""
@@ -276,33 +248,6 @@ class Run:
         parts = [self.paper, f"scale {self.scale}", f"seed {self.seed}", where, f"torch {torch.__version__}"]
         html = " \u00b7 ".join([f"<b>{escape(parts[0])}</b>", *map(escape, parts[1:])])
         return {"text/plain": " | ".join(parts), "text/html": f"<p>{html}</p>"}
-
-
-def seed_everything(seed: int) -> None:
-    """Seed Python's, numpy's and torch's global generators (on every device)."""
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
-
-
-@contextlib.contextmanager
-def isolated_randomness(seed: int = 0) -> Iterator[None]:
-    """Inside, random numbers start from `seed`; afterwards the global generators stand where they stood before.
-
-    Exercises and widgets run in it: whether and how often a reader tries them changes no later figure.
-    """
-    python, numpy_state = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng():
-        try:
-            seed_everything(seed)
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numpy_state)
-
-
-def _label(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
 
 
 def _settle(device: torch.device) -> int:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lib.workbench.display import show
-from lib.workbench.run import isolated_randomness
+from lib.workbench.randomness import isolated_randomness
 from lib.workbench.settings import Setting, beside, is_number, on_edge, place, read_setting, setting_key, words
 from lib.workbench.tuning_file import TuningFile
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from lib.workbench.controls import Control, choice, control_of, grid, rows_of, slider, switch, text
 from lib.workbench.display import Table, is_interactive, show, theme
-from lib.workbench.run import isolated_randomness
+from lib.workbench.randomness import isolated_randomness
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
