@@ -40,7 +40,7 @@ def function_parts(function: types.FunctionType) -> list:
     """Instructions, defaults, attributes, closure; of the user's own functions also the globals that they name."""
     function = without_checker(function)
     where = origin(function.__globals__.get("__name__"))
-    attributes = {name: value for name, value in vars(function).items() if name != "__wrapped__"}
+    attributes = {name: value for name, value in vars(function).items() if not name.startswith("__")}
     parts: list = ["function", function.__name__, listing(function.__code__), where]
     parts += [function.__defaults__, function.__kwdefaults__, attributes]
     used = references(function.__code__)
