@@ -48,9 +48,10 @@ def restore_random_states(states: Mapping[str, Tensor], process: int = 0) -> Non
 
 
 def _numpy_state() -> Tensor:
-    kind, words, *rest = np.random.get_state()
+    kind = type(np.random.get_bit_generator()).__name__
     if kind != "MT19937":
         raise ValueError(f"numpy's global generator must be MT19937 for its state to be kept, got {kind}")
+    _, words, *rest = np.random.get_state()
     return _packed(words, _NUMPY_REST.pack(*rest))
 
 

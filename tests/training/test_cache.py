@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,59 @@ def test_second_time_comes_from_the_file_and_is_the_same(store):
     assert build.calls == 1
     assert_right(Cache(store.folder).get("net", {"lr": 0.1}, build))
     assert build.calls == 1
+
+
+def test_what_comes_from_the_cache_is_announced_in_one_line_with_its_age(store, capsys):
+    store.get("net", {}, Build())
+    assert capsys.readouterr().out == ""
+    store.get("net", {}, Build())
+    assert re.fullmatch(r"net: from the cache, trained \d+ \w+ \d\d:\d\d in 0 s\n", capsys.readouterr().out)
+    said = []
+    store.get("net", {}, Build(), announce=said.append)
+    assert len(said) == 1 and said[0].startswith("trained ") and capsys.readouterr().out == ""
+
+
+def test_an_age_is_told_in_days_and_seconds():
+    at = datetime(2020, 11, 27, 14, 3).astimezone()
+    assert cache.age({"at": at.isoformat(), "seconds": 3601.4}) == "trained 27 Nov 2020 14:03 in 3,601 s"
+    this_year = at.replace(year=datetime.now().year, month=1, day=5)
+    assert cache.age({"at": this_year.isoformat(), "seconds": 63.0}) == "trained 5 Jan 14:03 in 63 s"
+
+
+def test_what_is_found_and_not_accepted_is_built_again_and_replaced(store, capsys):
+    build, asked = Build(), []
+    store.get("net", {}, build)
+    assert_right(store.get("net", {}, build, accepts=lambda info: asked.append(info)))
+    assert build.calls == 2 and asked[0]["losses"] == [0.1, 0.2] and "from the cache" not in capsys.readouterr().out
+    assert_right(store.get("net", {}, build, accepts=lambda info: True))
+    assert build.calls == 2
+
+
+def test_entries_tell_what_lies_in_the_folder(store):
+    for name in ("a-one", "a-two", "b-one"):
+        store.get(name, {}, Build())
+    store.path("a-two", {}).write_bytes(b"damaged")
+    found = store.entries("a-")
+    assert set(found) == {store.path("a-one", {})}
+    entry = found[store.path("a-one", {})]
+    assert entry["info"]["losses"] == [0.1, 0.2] and cache.age(entry).endswith("in 0 s")
+    assert set(store.entries()) == {store.path("a-one", {}), store.path("b-one", {})}
+    assert Cache(store.folder / "nowhere").entries() == {}
+
+
+def test_the_fingerprint_covers_all_that_can_shape_a_training(tmp_path, monkeypatch):
+    for package in ("kernels", "lib/nn/layers", "lib/evaluation", "lib/workbench", "lib/course"):
+        (tmp_path / package).mkdir(parents=True)
+        (tmp_path / package / "module.py").write_text("x = 1\n")
+    monkeypatch.setattr(cache, "ROOT", tmp_path)
+
+    def changes(package):
+        before = cache.code_fingerprint.__wrapped__()
+        (tmp_path / package / "module.py").write_text("x = 2\n")
+        return cache.code_fingerprint.__wrapped__() != before
+
+    assert changes("kernels") and changes("lib/nn/layers") and changes("lib/evaluation")
+    assert not changes("lib/workbench") and not changes("lib/course")
 
 
 def test_disabled_cache_builds_each_time_and_writes_nothing(tmp_path):

@@ -125,3 +125,28 @@ def test_layers_that_share_a_weight_store_it_once_and_share_it_again(tmp_path):
     assert all(torch.equal(moments[key], expected[key]) for key in checkpoint.MOMENTS)
     saved.remove()
     assert saved.load(again, other, process=0) is None
+
+
+def test_tensors_that_share_memory_are_kept_apart(tmp_path):
+    whole = torch.arange(6.0)
+    checkpoint.write_tensors(tmp_path / "x", {"whole": whole, "part": whole[2:4], "again": whole.view(2, 3)}, {"a": 1})
+    again, _ = checkpoint.read_tensors(tmp_path / "x")
+    assert again["part"].tolist() == [2, 3] and torch.equal(again["again"], whole.view(2, 3))
+    assert checkpoint.read_description(tmp_path / "x") == {"a": 1}
+    (tmp_path / "x").write_bytes(b"no file")
+    with pytest.raises(ValueError, match="is damaged"):
+        checkpoint.read_description(tmp_path / "x")
+
+
+def test_a_checkpoint_of_earlier_code_is_gone_on_from(tiny, stopped):
+    """It has neither numpy's and Python's random numbers, nor those before the last batch, nor a list of parts."""
+    whole = tiny.model()
+    fit(whole, tiny.batches, tiny.objective, **tiny.SETTINGS)
+    tensors, info = checkpoint.read_tensors(stopped)
+    kept = ("model.", "optimizer.", "history.", "random.cpu")
+    earlier = {name: tensor for name, tensor in tensors.items() if name.startswith(kept)}
+    assert len(earlier) < len(tensors)
+    checkpoint.write_tensors(stopped, earlier, {name: info[name] for name in ("run", "step", "seconds", "batch")})
+    net, done = tiny.model(), []
+    fit(net, tiny.batches, tiny.objective, **tiny.SETTINGS, checkpoint=stopped, on_step=done.append)
+    assert done[0] == 6 and all(torch.equal(net.state_dict()[name], w) for name, w in whole.state_dict().items())

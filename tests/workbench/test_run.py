@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from lib.workbench import SCALES, Run, isolated_randomness
+from lib.workbench import SCALES, Run
 from lib.workbench.run import ROOT
 
 
@@ -152,17 +152,6 @@ def test_a_file_in_place_of_the_cache_folder_is_named_in_one_sentence(tmp_path, 
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "occupied"))
     with pytest.raises(ValueError, match="WORKBENCH_CACHE must be a folder or 'off', got the file occupied"):
         Run("01-jamba", "smoke").checkpoint("hybrid")
-
-
-def test_isolated_randomness_starts_from_its_seed_and_leaves_no_trace():
-    Run("01-jamba", "smoke", 0)
-    expected = draws()
-    Run("01-jamba", "smoke", 0)
-    with isolated_randomness():
-        first = draws()
-    with isolated_randomness():
-        assert draws() == first
-    assert draws() == expected
 
 
 def test_the_house_style_is_set_by_run_not_by_import():
