@@ -29,7 +29,7 @@ def batches(step):
     return {"x": inputs, "y": targets}
 
 def check(model):
-    return float(model.weight.sum())
+    return float(model.weight.detach().sum())
 
 torch.manual_seed(0)
 model = nn.Linear(2, 1)
@@ -73,7 +73,7 @@ def test_the_three_steps_that_once_gave_the_same_weights_give_three_trainings(ru
     [
         ("error + COEFFICIENT", "error - COEFFICIENT"),
         ("inputs = torch", "inputs = -torch"),
-        ("model.weight.sum()", "model.weight.abs().sum()"),
+        ("model.weight.detach().sum()", "model.weight.detach().abs().sum()"),
         ("nn.Linear(2, 1)", "nn.Linear(2, 1, bias=False)"),
         ("nn.Linear(2, 1)", "nn.Linear(2, 1)\nmodel.forward = lambda x: nn.Linear.forward(model, x) ** 3"),
         ("lr=0.1", "lr=0.2"),
@@ -218,7 +218,7 @@ def interruptible(run, tmp_path):
         if press:
             pressed.touch()
         options = {"steps": 8, "lr": 0.1, "progress": False, "checkpoint": run.checkpoint("line")}
-        sums = {"check": lambda model: float(model.weight.sum()), "check_every": 2}
+        sums = {"check": lambda model: float(model.weight.detach().sum()), "check_every": 2}
         _, seen = run.train("line", model, batches, squared_error, key={}, **sums, **options)
         return model.weight.tolist(), seen, steps
 
