@@ -50,20 +50,23 @@ def fit(
 ) -> History:
     """Minimise `objective` with AdamW and return the history; `model` is trained in place.
 
-    batches: step -> the global batch, tensors or numpy arrays with rows first; the objective gets tensors. A pure
-        function of the step, so that a resumed run sees the data of an uninterrupted one. Of W processes, number r
-        takes the rows r, r + W, r + 2W, ...
+    batches: step -> the global batch, tensors or numpy arrays with rows first; the objective gets tensors. A function
+        of the step and of the global random numbers alone, so that a resumed run sees the data of an uninterrupted
+        one. Of W processes, number r takes the rows r, r + W, r + 2W, ...
     objective: (model, batch) -> the loss, or a dict of scalars with the key "loss", all of which are recorded. It
         always gets the bare model, so that it may read attributes and call methods other than forward.
     steps, lr, schedule, warmup, final_lr: see `lib.training.schedules`; lr is the peak, final_lr a share of it.
     weight_decay, betas: see `lib.training.optimizer`. clip: largest gradient norm, or None.
     precision: "fp32", "bf16" (weights stay float32) or "auto": bf16 on a GPU that has it, else fp32.
     checkpoint: a file that keeps the run's state every `checkpoint_every` steps and when interrupted. The same call
-        made again goes on from it, to the same weights bit for bit. A finished run removes it.
+        made again goes on from it, to the same weights bit for bit: the random numbers of torch, numpy and Python are
+        kept, and of the model its parameters, buffers and `get_extra_state`. Where `objective` and `on_step` have
+        `state_dict` and `load_state_dict`, they are kept too. A finished run removes the file.
     on_step: called after each step with the number of steps done, on every process.
 
-    Raises ValueError for an argument that is not allowed or a checkpoint of another run, FloatingPointError when
-    loss or gradient is not finite, KeyboardInterrupt at the end of a step after Ctrl-C.
+    Raises ValueError for an argument that is not allowed, a checkpoint of another run, or, before the first step, a
+    model that a checkpoint cannot hold; FloatingPointError when loss or gradient is not finite; KeyboardInterrupt at
+    the end of a step after Ctrl-C.
     """
     _check_numbers(steps, lr, warmup, final_lr, weight_decay, betas, clip, checkpoint_every)
     factor = _choice("schedule", schedule, SCHEDULES)

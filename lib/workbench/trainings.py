@@ -73,9 +73,10 @@ class Training:
 
     def _code(self) -> dict[str, str] | None:
         """The digest of each part, or None where one cannot be compared: then the training is not kept, and says so."""
-        from lib.training.source import Undigestible, source_digest
+        from lib.training.source import Undigestible, library_edits, source_digest
 
         parts = {"objective": self.objective, "batches": self.batches, "check": self.checks.check, "model": self.model}
+        parts["library"] = library_edits()
         try:
             return {part: source_digest(value, part) for part, value in parts.items()}
         except Undigestible as error:

@@ -141,15 +141,19 @@ def _edits(cls: type) -> list[Named]:
     return [
         Named(name, member)
         for name, member in sorted(vars(cls).items())
-        if _is_users_own(member) or (ours and type(member) in PLAIN and not name.startswith("__"))
+        if is_users_own(member) or (ours and type(member) in PLAIN and not name.startswith("__"))
     ]
 
 
-def _is_users_own(member: object) -> bool:
-    function = member.__func__ if isinstance(member, staticmethod | classmethod) else member
-    if not isinstance(function, types.FunctionType):
+def is_users_own(member: object) -> bool:
+    """Whether a function or a class was written in a module that is the user's."""
+    member = member.__func__ if isinstance(member, staticmethod | classmethod) else member
+    if isinstance(member, types.FunctionType):
+        module = without_checker(member).__globals__.get("__name__")
+    elif isinstance(member, type):
+        module = member.__module__
+    else:
         return False
-    module = without_checker(function).__globals__.get("__name__")
     return module in sys.modules and not origin(module)
 
 
