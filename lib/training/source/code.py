@@ -124,15 +124,20 @@ def _imports(function: types.FunctionType, imports: set[tuple[int, str, Path]]) 
 
 
 def class_parts(cls: type) -> list:
-    """The user's own class by its bases and members, a library's by name, with what was put into it from outside."""
+    """The user's own class by its bases and members, a library's by name, with what was put into it from outside.
+
+    A class that a library made from the user's own, as PyTorch's parametrizations do, counts with that one.
+    """
     where = origin(cls.__module__)
     if not where:
         members = sorted(vars(cls).items())
         kept = [(name, member) for name, member in members if name not in _CLASS_BOOKKEEPING]
         own = [Named(name, member) for name, member in kept if not isinstance(member, SLOTS)]
         return ["class", cls.__qualname__, cls.__bases__, type(cls), *own]
-    edited = [parent for parent in cls.__mro__ if parent.__flags__ & _HEAP_TYPE]
-    return ["class", cls.__module__, cls.__qualname__, where, *(part for parent in edited for part in _edits(parent))]
+    parents = [parent for parent in cls.__mro__ if parent.__flags__ & _HEAP_TYPE]
+    own = [parent for parent in parents if not origin(parent.__module__)]
+    edits = [part for parent in parents if parent not in own for part in _edits(parent)]
+    return ["class", cls.__module__, cls.__qualname__, where, *own, *edits]
 
 
 def _edits(cls: type) -> list[Named]:

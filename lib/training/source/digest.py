@@ -20,7 +20,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lib.training.source import code, values
 from lib.training.source.values import PLAIN, Named, Undigestible
@@ -30,6 +30,7 @@ _PARTS: tuple[tuple[tuple[type, ...], Callable[..., list]], ...] = (
     ((dict,), values.mapping_parts),
     ((np.ndarray, np.generic), values.array_parts),
     ((Tensor,), values.tensor_parts),
+    ((nn.Module,), values.module_parts),
     ((torch.Generator, np.random.Generator, np.random.BitGenerator), values.generator_parts),
     ((weakref.ref,), values.reference_parts),
     ((types.MappingProxyType,), values.view_parts),

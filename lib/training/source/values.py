@@ -117,12 +117,17 @@ def _listed(items: Iterable | None) -> list | None:
     return None if items is None else list(items)
 
 
+def module_parts(module: nn.Module) -> list:
+    """A layer by its class and all that it holds; its hooks by what they do, without the numbers that name them."""
+    held = {name: part for name, part in vars(module).items() if name not in _cached_properties(type(module))}
+    hooks = {name: list(part.values()) for name, part in held.items() if "_hooks" in name and isinstance(part, dict)}
+    return ["layer", type(module), *_flat(held | hooks)]
+
+
 def _lasting_state(value: object, state: object) -> object:
-    """Without what a cached property will compute again, and without the numbers that name a module's hooks."""
+    """Without what a cached property will compute again."""
     if type(state) is dict and (cached := _cached_properties(type(value))):
-        state = {name: part for name, part in state.items() if name not in cached}
-    if isinstance(value, nn.Module) and isinstance(state, dict):
-        state = {name: _hooks(part) if "_hooks" in name else part for name, part in state.items()}
+        return {name: part for name, part in state.items() if name not in cached}
     return state
 
 
@@ -130,10 +135,6 @@ def _lasting_state(value: object, state: object) -> object:
 def _cached_properties(kind: type) -> frozenset[str]:
     members = [item for parent in kind.__mro__ for item in vars(parent).items()]
     return frozenset(name for name, member in members if isinstance(member, functools.cached_property))
-
-
-def _hooks(part: object) -> object:
-    return list(part.values()) if isinstance(part, dict) else part
 
 
 def reference_parts(reference: object) -> list:

@@ -112,6 +112,28 @@ def test_a_hook_counts_by_what_it_does_and_not_by_its_number():
     assert digest(hooked(2)) == digest(hooked(2)) != digest(hooked(3))
 
 
+def test_a_parametrized_layer_counts_with_its_parametrization():
+    class Scaled(nn.Module):
+        def __init__(self, by):
+            super().__init__()
+            self.by = by
+
+        def forward(self, weight):
+            return self.by * weight
+
+    class Mine(nn.Linear):
+        def forward(self, x):
+            return x
+
+    def layer(by, kind=nn.Linear):
+        torch.manual_seed(0)
+        return nn.utils.parametrize.register_parametrization(kind(2, 2), "weight", Scaled(by))
+
+    assert digest(layer(2)) == digest(layer(2))
+    assert len({digest(layer(2)), digest(layer(3)), digest(layer(2, Mine))}) == 3
+    assert digest(nn.utils.parametrizations.orthogonal(nn.Linear(2, 2))) != digest(nn.Linear(2, 2))
+
+
 def test_what_a_cached_property_remembers_is_left_out():
     class Corpus:
         def __init__(self, text):
