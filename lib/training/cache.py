@@ -151,7 +151,8 @@ def age(description: Mapping) -> str:
     """Of what lies in the cache: as "trained 27 Nov 14:03 in 63 s", in local time."""
     at = datetime.fromisoformat(description["at"]).astimezone()
     year = "" if at.year == datetime.now().year else f" {at.year}"
-    return f"trained {at.day} {at:%b}{year} {at:%H:%M} in {description['seconds']:,.0f} s"
+    seconds = description["seconds"]
+    return f"trained {at.day} {at:%b}{year} {at:%H:%M} in {seconds:{',.0f' if seconds >= 10 else '.1f'}} s"
 
 
 def _announce(name: str) -> Callable[[str], None]:

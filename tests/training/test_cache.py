@@ -58,7 +58,7 @@ def test_what_comes_from_the_cache_is_announced_in_one_line_with_its_age(store, 
     store.get("net", {}, Build())
     assert capsys.readouterr().out == ""
     store.get("net", {}, Build())
-    assert re.fullmatch(r"net: from the cache, trained \d+ \w+ \d\d:\d\d in 0 s\n", capsys.readouterr().out)
+    assert re.fullmatch(r"net: from the cache, trained \d+ \w+ \d\d:\d\d in 0\.\d s\n", capsys.readouterr().out)
     said = []
     store.get("net", {}, Build(), announce=said.append)
     assert len(said) == 1 and said[0].startswith("trained ") and capsys.readouterr().out == ""
@@ -69,6 +69,7 @@ def test_an_age_is_told_in_days_and_seconds():
     assert cache.age({"at": at.isoformat(), "seconds": 3601.4}) == "trained 27 Nov 2020 14:03 in 3,601 s"
     this_year = at.replace(year=datetime.now().year, month=1, day=5)
     assert cache.age({"at": this_year.isoformat(), "seconds": 63.0}) == "trained 5 Jan 14:03 in 63 s"
+    assert cache.age({"at": this_year.isoformat(), "seconds": 0.4}).endswith(" in 0.4 s")
 
 
 def test_what_is_found_and_not_accepted_is_built_again_and_replaced(store, capsys):
@@ -87,7 +88,7 @@ def test_entries_tell_what_lies_in_the_folder(store):
     found = store.entries("a-")
     assert set(found) == {store.path("a-one", {})}
     entry = found[store.path("a-one", {})]
-    assert entry["info"]["losses"] == [0.1, 0.2] and cache.age(entry).endswith("in 0 s")
+    assert entry["info"]["losses"] == [0.1, 0.2] and cache.age(entry).endswith(" s")
     assert set(store.entries()) == {store.path("a-one", {}), store.path("b-one", {})}
     assert Cache(store.folder / "nowhere").entries() == {}
 

@@ -38,7 +38,7 @@ history, seen = run.train(
     "a line", model, batches, objective, key={}, check=check, check_every=2, steps=4, lr=0.1, progress=False
 )
 """
-HIT = r'a line: from the cache, trained \d+ \w+ \d\d:\d\d in \d+ s; run.forget\("a line"\) trains it again\n'
+HIT = r'a line: from the cache, trained \d+ \w+ \d\d:\d\d in \d+\.\d s; run.forget\("a line"\) trains it again\n'
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_forget_trains_again_and_says_what_it_removed(run, tmp_path, capsys):
     capsys.readouterr()
     run.forget("a line")
     assert re.fullmatch(
-        r"a line: removed from the cache, trained \d+ \w+ \d\d:\d\d in \d+ s\n", capsys.readouterr().out
+        r"a line: removed from the cache, trained \d+ \w+ \d\d:\d\d in \d+\.\d s\n", capsys.readouterr().out
     )
     run.forget("a line")
     assert capsys.readouterr().out == "a line: not in the cache\n"
