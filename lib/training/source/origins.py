@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import site
 import sys
 import sysconfig
 from functools import cache
 from importlib.machinery import ModuleSpec
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -38,12 +38,20 @@ def origin(module: object) -> str | None:
     if top == "builtins" or top in sys.stdlib_module_names:
         return f"python {sys.version.split()[0]}"
     file = _file(top)
-    if file is None or not any(os.path.commonpath((file, folder)) == folder for folder in _installed_folders()):
+    if file is None or not any(file.is_relative_to(folder) for folder in _installed_folders()):
         return None
-    return f"{top} {getattr(sys.modules.get(top), '__version__', '')}"
+    return f"{top} {_version(top)}"
 
 
-def _file(top: str) -> str | None:
+def _version(top: str) -> str:
+    """Of the installed package, whether it is loaded or not."""
+    try:
+        return version(top)
+    except PackageNotFoundError:  # its distribution has another name, or none
+        return " ".join(f"{name} {version(name)}" for name in sorted(set(packages_distributions().get(top, ()))))
+
+
+def _file(top: str) -> Path | None:
     """Of a top-level module: from the loaded one, or where it would be loaded from."""
     if top in sys.modules:
         spec: ModuleSpec | None = getattr(sys.modules[top], "__spec__", None)
@@ -53,11 +61,11 @@ def _file(top: str) -> str | None:
         except (ImportError, ValueError):
             return None
     place = None if spec is None else spec.origin or next(iter(spec.submodule_search_locations or ()), None)
-    return os.path.realpath(place) if place else None
+    return Path(place).resolve() if place else None
 
 
 @cache
-def _installed_folders() -> tuple[str, ...]:
+def _installed_folders() -> tuple[Path, ...]:
     folders = [sysconfig.get_path(name) for name in ("purelib", "platlib")]
     folders += [*site.getsitepackages(), site.getusersitepackages()]
-    return tuple(dict.fromkeys(os.path.realpath(folder) for folder in folders))
+    return tuple(dict.fromkeys(Path(folder).resolve() for folder in folders))

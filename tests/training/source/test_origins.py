@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+from importlib.metadata import version
 
 import numpy as np
 import pytest
-import torch
 
-from lib.training.source.origins import FINGERPRINTED, is_fingerprinted, origin
+from lib.training.source.origins import FINGERPRINTED, ROOT, is_fingerprinted, origin
 
 
 def test_our_library_counts_by_its_fingerprint_and_the_workbench_does_not():
@@ -25,9 +26,20 @@ def test_the_users_own_is_read(module):
 
 def test_installed_packages_count_by_version():
     assert origin("numpy.random.mtrand") == f"numpy {np.__version__}"
-    assert origin("torch._C._nn") == f"torch {torch.__version__}"
+    assert origin("torch._C._nn") == f"torch {version('torch')}"
     assert origin("random") == origin("builtins") == f"python {sys.version.split()[0]}"
-    assert origin("scipy").startswith("scipy")  # whether it has been imported or not
+    assert origin("sklearn.svm") == f"sklearn scikit-learn {version('scikit-learn')}"
+
+
+def test_a_package_counts_the_same_whether_it_is_loaded_or_not():
+    code = "import sys; {}; from lib.training.source.origins import origin; print(origin('filelock'), origin('yaml'))"
+    lines = [
+        subprocess.run(
+            [sys.executable, "-c", code.format(first)], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
+        for first in ("pass", "import filelock, yaml")
+    ]
+    assert lines[0] == lines[1] and version("filelock") in lines[0]
 
 
 def test_a_module_beside_the_notebook_is_the_users_own(tmp_path, monkeypatch):
