@@ -14,6 +14,7 @@ from pathlib import Path
 from lib.course import gathering, links, scoreboard, student, workspace
 from lib.course.committed import parameters
 from lib.course.notebook_file import read
+from lib.course.pretraining import make_bases
 from lib.course.store import CellFailed, store
 from lib.course.validation import validate
 from lib.workbench.course import Course, CourseError, check_scale, check_seed, paper_id
@@ -150,6 +151,9 @@ def parser() -> argparse.ArgumentParser:
     settings.add_argument("notebook")
     settings.add_argument("--scale", default="laptop")
     settings.add_argument("--names", default="")
+    bases = commands.add_parser("bases", help="train the pretrained models that ship")
+    bases.add_argument("base", nargs="?", default="")
+    bases.add_argument("--retrain", default="")
     commands.add_parser("work", help="copy the notebooks that work/ lacks")
     commands.add_parser("fresh", help="put a working copy back as the course has it").add_argument("notebook")
     commands.add_parser("store", help="execute a notebook in place at laptop scale").add_argument("notebook")
@@ -193,6 +197,10 @@ def say_store(course: Course, options: argparse.Namespace) -> list[str]:
     return [f"stored: {relative(path)}, {minutes:.1f} minutes; {course.readme.name}'s table is of it"]
 
 
+def say_bases(course: Course, options: argparse.Namespace) -> list[str]:
+    return make_bases(course, options.base, retrain=options.retrain not in ("", "0"))
+
+
 def say_links(course: Course, options: argparse.Namespace) -> list[str]:
     names = options.notebook or [path.stem for path in course.notebooks()]
     changed = [path.stem for name in names if links.write_links(course, path := course.notebook(name))]
@@ -209,6 +217,7 @@ def say_student(course: Course, options: argparse.Namespace) -> list[str]:
 
 
 ANSWERS = {
+    "bases": say_bases,
     "work": say_work,
     "fresh": say_fresh,
     "store": say_store,

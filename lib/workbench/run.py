@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lib.training import History
     from lib.training.cache import Cache
     from lib.workbench.settings import Setting
+    from lib.workbench.shipped import ShippedCard
     from lib.workbench.tuning import Grid, Tuning
     from lib.workbench.verdicts import Predicate
 
@@ -112,35 +113,16 @@ class Run:
         history, info = self._trained(name, label, model, batches, objective, key, check, check_every, None, options)
         return history, info["seen"]
 
-    def base(
-        self,
-        name: str,
-        model: nn.Module,
-        batches: Callable[[int], Mapping[str, torch.Tensor]],
-        objective: Callable,
-        *,
-        key: Mapping[str, object],
-        gate: Callable[[nn.Module], float],
-        least: float,
-        **options: object,
-    ) -> tuple[History, float]:
-        """A base model that several notebooks adapt: trained once, kept under its own name, and never below its gate.
+    def base(self, name: str, *, retrain: bool = False) -> tuple[nn.Module, ShippedCard]:
+        """A pretrained model that ships, in eval mode, and its card; one line about it is shown.
 
-        Like `train`, but the cached weights are any notebook's that asks for the same `name`, `key` and options.
-        `gate(model)` measures it in eval mode; its value comes back. Raises RuntimeError, and keeps nothing, when it
-        is below `least`: what would be built on such a base means nothing.
+        `retrain` trains it here instead of reading it; an interrupted training goes on when it is asked for again.
+        Raises as `lib.workbench.shipped.shipped_base` does.
         """
+        from lib.workbench.shipped import shipped_base
 
-        def passed(model: nn.Module) -> float:
-            with isolated_randomness(), torch.no_grad():
-                reached = float(gate(model.eval()))
-            if not reached >= least:
-                raise RuntimeError(f"the base {name!r} reaches {reached:.3f} and needs {least:.3f}: train it longer")
-            return reached
-
-        label = f"base-{_label(name)}"
-        history, _ = self._trained(name, label, model, batches, objective, key, None, 0, passed, options)
-        return history, passed(model)
+        checkpoint = self.checkpoint(f"base-{name}") if retrain else None
+        return shipped_base(name, root=self.root, device=self.device, retrain=retrain, checkpoint=checkpoint)
 
     def _trained(self, name, label, model, batches, objective, key, check, check_every, gate, options):
         """The cached training that `train` and `base` share: (history, what was seen)."""
