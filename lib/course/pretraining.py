@@ -39,13 +39,13 @@ def make_bases(course: Course, name: str = "", *, retrain: bool = False) -> list
 def _kept(course: Course, name: str) -> str | None:
     """What is said of a base that need not be trained; None for one that must be."""
     try:
-        _, card = load(name, course.root)
+        model, card = load(name, course.root)
     except RuntimeError as error:
         print(error)
         return None
     if is_of_its_recipe(card):
         return f"{name} is what its recipe gives; RETRAIN=1 trains it all the same"
-    if (new := renewed(card)) is None:
+    if (new := renewed(model, card)) is None:
         print(f"{name}: its recipe or the code that it calls has changed, and so has what it does: training anew")
         return None
     new.write(files_of(name, course.root)[1])

@@ -115,13 +115,15 @@ def test_half_precision_refuses_what_it_cannot_hold_and_leaves_whole_numbers():
 
 
 def test_a_card_is_renewed_only_where_a_fresh_training_begins_alike(stored, monkeypatch):
-    old = replace(load("skills", stored[0])[1], recipe_digest="of other code")
+    model, card = load("skills", stored[0])
+    old = replace(card, recipe_digest="of other code")
     assert not is_of_its_recipe(old)
-    assert renewed(old) == replace(old, recipe_digest=recipe_digest("skills"))
+    assert renewed(model, old) == replace(old, recipe_digest=recipe_digest("skills"))
+    assert renewed(model, replace(old, gate=0.5)) is None
     monkeypatch.setattr(f"{FILES}.recipe_of", lambda name: toy(lr=0.2))
-    assert renewed(old) is None
+    assert renewed(model, old) is None
     monkeypatch.setattr(f"{FILES}.recipe_of", lambda name: toy(steps=61))
-    assert renewed(old) is None
+    assert renewed(model, old) is None
 
 
 # -- the bases that ship
