@@ -26,6 +26,8 @@ class Card:
         seed, steps, minutes: of the training.
         losses: {"steps": ..., series: ...}: where each point of the curve lies, and the mean loss there (nats).
         first_losses: of the first steps, number by number: a fresh training must begin with them.
+        data_digest: of batches from the first step to the last (`Recipe.data_digest`).
+        numbers_digest: of optimizer and schedule.
         gate: its figure, measured on the half-precision weights; `least` is what it needs, `measure` says of what.
         date, hardware, torch, python: when and on what. Digests of code compare within one minor version of Python.
     """
@@ -40,6 +42,8 @@ class Card:
     minutes: float
     losses: dict[str, list[float]]
     first_losses: list[float]
+    data_digest: str
+    numbers_digest: str
     gate: float
     least: float
     measure: str

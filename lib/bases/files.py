@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from lib.bases.card import Card, curve_of
 from lib.bases.recipe import Recipe
-from lib.bases.registry import ROOT, python_version, recipe_digest, recipe_of
+from lib.bases.registry import ROOT, numbers_digest, python_version, recipe_digest, recipe_of
 from lib.training.checkpoint import digest, read_tensors, write_tensors
 from lib.training.history import History
 
@@ -81,8 +81,8 @@ def described(recipe: Recipe, model: nn.Module, history: History, *, hardware: s
         name=recipe.name, title=recipe.title, recipe_digest=recipe_digest(recipe.name),
         weights_digest=digest(in_half_precision(model)), parameters=sum(p.numel() for p in model.parameters()),
         seed=recipe.seed, steps=recipe.steps, minutes=round(history.seconds / 60, 1),
-        losses=curve_of(losses, recipe.series), first_losses=losses[:FIRST], gate=checked_gate(recipe, model),
-        least=recipe.least, measure=recipe.measure, date=date.today().isoformat(), hardware=hardware,
+        losses=curve_of(losses, recipe.series), first_losses=losses[:FIRST], data_digest=recipe.data_digest(),
+        numbers_digest=numbers_digest(), gate=checked_gate(recipe, model), least=recipe.least, measure=recipe.measure, date=date.today().isoformat(), hardware=hardware,
         torch=torch.__version__.partition("+")[0], python=python_version(),
     )  # fmt: skip
 
@@ -112,16 +112,16 @@ def store(recipe: Recipe, model: nn.Module, card: Card, root: Path = ROOT) -> tu
 def renewed(model: nn.Module, card: Card) -> Card | None:
     """The card with today's digest where code was edited but what it does was not; None where it was.
 
-    A fresh training must begin with the card's losses, and the gate must say of the stored weights what it said, but
-    for two points that another machine's rounding may take.
+    Steps, seed, optimizer and schedule must be the card's; a fresh training must begin with its losses and see its
+    data from the first step to the last; and the gate must say of the stored weights what it said, but for two points
+    that another machine's rounding may take.
     """
     recipe = recipe_of(card.name)
-    if recipe.steps != card.steps or recipe.seed != card.seed or abs(recipe.measured(model) - card.gate) > 0.02:
+    settled = (recipe.steps, recipe.seed, numbers_digest()) == (card.steps, card.seed, card.numbers_digest)
+    if not settled or abs(recipe.measured(model) - card.gate) > 0.02 or recipe.data_digest() != card.data_digest:
         return None
     fresh = recipe.first_losses(len(card.first_losses))
-    same = len(fresh) == len(card.first_losses) and all(
-        abs(new - old) <= 1e-5 * abs(old) for new, old in zip(fresh, card.first_losses, strict=True)
-    )
+    same = all(abs(new - old) <= 1e-5 * abs(old) for new, old in zip(fresh, card.first_losses, strict=True))
     return replace(card, recipe_digest=recipe_digest(card.name)) if same else None
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
+from lib.training.checkpoint import digest
 from lib.training.fit import Batches, Objective, fit
 from lib.training.history import History
 
@@ -75,6 +78,12 @@ class Recipe:
         with contextlib.suppress(Enough):
             self._fit(self.untrained(), watched, progress=False, on_step=stop)
         return losses
+
+    def data_digest(self, places: int = 8) -> str:
+        """SHA-256 of the batches at `places` steps from the first to the last."""
+        batches, steps = self.data(), np.linspace(0, self.steps - 1, places).round().astype(int).tolist()
+        tensors = [{name: torch.as_tensor(part) for name, part in batches(step).items()} for step in steps]
+        return hashlib.sha256("".join(map(digest, tensors)).encode()).hexdigest()
 
     def measured(self, model: nn.Module) -> float:
         """What the gate says of `model`; the caller's random numbers and the model's mode stay as they are."""

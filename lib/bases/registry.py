@@ -51,6 +51,11 @@ def recipe_digest(name: str) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
+def numbers_digest() -> str:
+    """SHA-256 of optimizer and schedule, whose later steps the first losses do not show."""
+    return hashlib.sha256(" ".join(module_digest(ROOT / file) for file in SETTLED_BY).encode()).hexdigest()
+
+
 def python_version() -> str:
     """The running Python's, without the patch level."""
     return "{}.{}".format(*sys.version_info)

@@ -23,7 +23,7 @@ from lib.bases import (
 )
 from lib.bases.files import MOST_BYTES, MOST_BYTES_TOGETHER, in_half_precision
 from lib.bases.registry import ROOT
-from tests.bases.toy import toy
+from tests.bases.toy import batches, toy
 
 FILES = "lib.bases.files"
 
@@ -120,10 +120,16 @@ def test_a_card_is_renewed_only_where_a_fresh_training_begins_alike(stored, monk
     assert not is_of_its_recipe(old)
     assert renewed(model, old) == replace(old, recipe_digest=recipe_digest("skills"))
     assert renewed(model, replace(old, gate=0.5)) is None
-    monkeypatch.setattr(f"{FILES}.recipe_of", lambda name: toy(lr=0.2))
-    assert renewed(model, old) is None
-    monkeypatch.setattr(f"{FILES}.recipe_of", lambda name: toy(steps=61))
-    assert renewed(model, old) is None
+    assert renewed(model, replace(old, numbers_digest="of another schedule")) is None
+    for changes in ({"lr": 0.2}, {"steps": 61}, {"seed": 1}, {"data": other_data_at_the_end}):
+        monkeypatch.setattr(f"{FILES}.recipe_of", lambda name, changes=changes: toy(**changes))
+        assert renewed(model, old) is None
+
+
+def other_data_at_the_end():
+    """What is as before for the first steps, and is not later."""
+    batch = batches()
+    return lambda step: batch(step if step < 50 else 0)
 
 
 # -- the bases that ship

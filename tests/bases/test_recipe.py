@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from tests.bases.toy import closeness, toy
+from tests.bases.toy import batches, closeness, toy
 
 
 def test_a_recipe_trains_to_the_same_weights_and_passes_its_gate():
@@ -36,3 +36,13 @@ def test_the_callers_random_numbers_and_the_models_mode_stay():
     assert model.training and recipe.measured(model) >= 1 and model.training
     recipe.first_losses(2)
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_the_datas_digest_sees_the_first_step_and_the_last():
+    def from_step(first):
+        batch = batches()
+        return lambda: lambda step: batch(step + (step >= first))
+
+    before = toy().data_digest()
+    assert toy(data=from_step(60)).data_digest() == before == toy().data_digest()
+    assert toy(data=from_step(59)).data_digest() != before != toy(data=from_step(0)).data_digest()
