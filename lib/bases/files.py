@@ -82,7 +82,8 @@ def described(recipe: Recipe, model: nn.Module, history: History, *, hardware: s
         weights_digest=digest(in_half_precision(model)), parameters=sum(p.numel() for p in model.parameters()),
         seed=recipe.seed, steps=recipe.steps, minutes=round(history.seconds / 60, 1),
         losses=curve_of(losses, recipe.series), first_losses=losses[:FIRST], data_digest=recipe.data_digest(),
-        numbers_digest=numbers_digest(), gate=checked_gate(recipe, model), least=recipe.least, measure=recipe.measure, date=date.today().isoformat(), hardware=hardware,
+        numbers_digest=numbers_digest(), gate=checked_gate(recipe, model),
+        least=recipe.least, measure=recipe.measure, date=date.today().isoformat(), hardware=hardware,
         torch=torch.__version__.partition("+")[0], python=python_version(),
     )  # fmt: skip
 

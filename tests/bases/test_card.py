@@ -40,7 +40,7 @@ def test_what_is_no_card_is_named_in_one_sentence(card, tmp_path):
     with pytest.raises(ValueError, match=r"^toy.json is no card: "):
         Card.read(file)
     file.write_text('{"name": "toy"}')
-    with pytest.raises(ValueError, match=r"^toy.json is no card: it must hold date, .*, got \['name'\]$"):
+    with pytest.raises(ValueError, match=r"^toy.json is no card: it must hold data_digest, .*, got \['name'\]$"):
         Card.read(file)
     file.write_text("[1]")
     with pytest.raises(ValueError, match=r"got list$"):
