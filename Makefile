@@ -16,6 +16,8 @@ SCALE ?= laptop
 SEED ?= 0
 SEEDS ?= 0 1 2 3 4
 NAMES ?=
+BASE ?=
+RETRAIN ?=
 ARGS ?=
 
 # Jupyter refuses to start as root unless told; inside a container one often is.
@@ -27,7 +29,7 @@ export GOMP_SPINCOUNT ?= 10000
 TEST_THREADS := OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab real fresh run test store validate evidence tune bench links scoreboard student wheelhouse clean
+.PHONY: help setup lab real fresh run test store validate evidence tune bench bases links scoreboard student wheelhouse clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -66,6 +68,9 @@ tune: setup ## measure a notebook's learning rates and other settings: NB=01 NAM
 
 bench: setup ## race the kernels and models against their peers: ARGS="scan norms" for some subjects
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+bases: setup ## train the pretrained models of data/bases whose recipe changed: BASE=skills for one, RETRAIN=1 anyway
+	@$(WORKBENCH) bases "$(BASE)" --retrain "$(RETRAIN)"
 
 links: setup ## write the links between the notebooks: NB=01 for one
 	@$(WORKBENCH) links $(NB)

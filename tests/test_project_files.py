@@ -18,7 +18,7 @@ from lib.course.scoreboard import updated_readme
 from lib.workbench.course import Course
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("data", "nn", "training", "evaluation", "workbench", "course")
+ROOMS = ("data", "nn", "training", "evaluation", "bases", "workbench", "course")
 MODULES = sorted([*(ROOT / "lib").rglob("*.py"), *(ROOT / "kernels").rglob("*.py")])
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # causal-conv1d must fit the CUDA version found on the machine, so no version of it is pinned.
@@ -126,7 +126,7 @@ def test_the_rooms_load_no_heavy_library():
     assert not HEAVY & set(answer.stdout.split())
 
 
-TESTED = ("data", "nn", "training", "evaluation", "workbench")
+TESTED = ("data", "nn", "training", "evaluation", "bases", "workbench")
 COVERED = {
     # Private halves of one subject, tried through its public one.
     "lib/data/coding/window_decoder.py": "tests/data/coding/test_equal_info.py",

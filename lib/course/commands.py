@@ -15,6 +15,7 @@ from lib.course import gathering, lab, ledger_text, links, scoreboard, student, 
 from lib.course.committed import parameters
 from lib.course.headless import NotebookFailed, execute, relative
 from lib.course.notebook_file import read
+from lib.course.pretraining import make_bases
 from lib.course.run_report import RunReport
 from lib.course.store import CellFailed, store
 from lib.course.validation import validate
@@ -139,6 +140,9 @@ def parser() -> argparse.ArgumentParser:
     settings.add_argument("notebook")
     settings.add_argument("--scale", default="laptop")
     settings.add_argument("--names", default="")
+    bases = commands.add_parser("bases", help="train the pretrained models that ship")
+    bases.add_argument("base", nargs="?", default="")
+    bases.add_argument("--retrain", default="")
     commands.add_parser("work", help="copy the notebooks that work/ lacks")
     opened = commands.add_parser("lab", help="open the working copies in JupyterLab")
     opened.add_argument("--arguments", default="", help="for JupyterLab")
@@ -191,6 +195,10 @@ def say_store(course: Course, options: argparse.Namespace) -> list[str]:
     return [f"stored: {relative(path)}, {minutes:.1f} minutes; {course.readme.name}'s table is of it"]
 
 
+def say_bases(course: Course, options: argparse.Namespace) -> list[str]:
+    return make_bases(course, options.base, retrain=options.retrain not in ("", "0"))
+
+
 def say_links(course: Course, options: argparse.Namespace) -> list[str]:
     names = options.notebook or [path.stem for path in course.notebooks()]
     changed = [path.stem for name in names if links.write_links(course, path := course.notebook(name))]
@@ -207,6 +215,7 @@ def say_student(course: Course, options: argparse.Namespace) -> list[str]:
 
 
 ANSWERS = {
+    "bases": say_bases,
     "work": say_work,
     "fresh": say_fresh,
     "store": say_store,

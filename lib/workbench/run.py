@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lib.training import History
     from lib.training.cache import Cache
     from lib.workbench.settings import Setting
+    from lib.workbench.shipped import ShippedCard
     from lib.workbench.tuning import Grid, Tuning
     from lib.workbench.verdicts import Predicate
 
@@ -113,28 +114,19 @@ class Run:
         """
         return trainings.train(self, name, model, batches, objective, key, check, check_every, options)
 
-    def base(
-        self,
-        name: str,
-        model: nn.Module,
-        batches: Callable[[int], Mapping[str, torch.Tensor]],
-        objective: Callable,
-        *,
-        key: Mapping[str, object],
-        gate: Callable[[nn.Module], float],
-        least: float,
-        **options: object,
-    ) -> tuple[History, float]:
-        """A base model that several notebooks adapt: trained once, kept under its own name, and never below its gate.
+    def base(self, name: str, *, retrain: bool = False) -> tuple[nn.Module, ShippedCard]:
+        """A pretrained model that ships, in eval mode, and its card; one line about it is shown.
 
-        Like `train`, but the cached weights are any notebook's that asks for the same training. `gate(model)` measures
-        it in eval mode, each time and without a trace in the weights; its value comes back. Raises RuntimeError, and
-        keeps nothing, when it is below `least`: what would be built on such a base means nothing.
+        `retrain` trains it here instead of reading it; an interrupted training goes on when it is asked for again.
+        Raises as `lib.workbench.shipped.shipped_base` does.
         """
-        return trainings.base(self, name, model, batches, objective, key, gate, least, options)
+        from lib.workbench.shipped import shipped_base
+
+        checkpoint = self.checkpoint(f"base-{name}") if retrain else None
+        return shipped_base(name, root=self.root, device=self.device, retrain=retrain, checkpoint=checkpoint)
 
     def forget(self, name: str) -> None:
-        """Remove what the cache holds of the training or base `name`, and say what that was.
+        """Remove what the cache holds of the training `name`, and say what that was.
 
         Raises ValueError, which lists the names that there are, when there is none of this name.
         """

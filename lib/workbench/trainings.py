@@ -1,4 +1,4 @@
-"""What `Run.train`, `Run.base` and `Run.forget` do: training through a cache that knows what was trained.
+"""What `Run.train` and `Run.forget` do: training through a cache that knows what was trained.
 
 A training is found in the cache when all that determines its result is the same: the model it starts from, the
 options, the code and values that objective, batches and check can reach, and, where it drew global random numbers,
@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from lib.workbench.randomness import isolated_randomness
-
 if TYPE_CHECKING:
     from lib.training import History
     from lib.workbench.run import Run
@@ -30,7 +28,7 @@ SILENT = ("progress", "checkpoint", "checkpoint_every")
 
 @dataclass
 class Training:
-    """One call of `Run.train` or `Run.base`. `group` begins the names of its files: the paper, or "base"."""
+    """One call of `Run.train`."""
 
     run: Run
     name: str
@@ -39,8 +37,6 @@ class Training:
     objective: Callable
     key: Mapping[str, object]
     options: dict
-    group: str
-    gate: Callable[[nn.Module], object] = lambda model: None
     checks: Checks = field(default_factory=lambda: Checks())
 
     def result(self) -> tuple[History, list]:
@@ -51,7 +47,7 @@ class Training:
 
         model_state(self.model)  # what a file cannot hold is found now
         kept = self.run.kept.setdefault(self.name, set())
-        cache, whole, label = self.run.cache, self._identity(), f"{self.group}-{file_label(self.name)}"
+        cache, whole, label = self.run.cache, self._identity(), f"{self.run.paper}-{file_label(self.name)}"
         code = self._code() if cache.enabled else None
         if code is None:
             cache = Cache(cache.folder, enabled=False)
@@ -95,8 +91,6 @@ class Training:
         after = random_states(self.run.device)
         drawn = {kind: digest({kind: before[kind]}) for kind in after if not torch.equal(before[kind], after[kind])}
         tensors, state = model_state(self.model)
-        tensors = {name: tensor.detach().clone() for name, tensor in tensors.items()}  # as they are before the gate
-        self.gate(self.model)
         info = {"name": self.name, "history": history.to_dict(), "seen": self.checks.seen, "state": state}
         return {**tensors, **{f"random.{kind}": after[kind] for kind in drawn}}, {**info, "drawn": drawn}
 
@@ -155,31 +149,7 @@ def train(
 ) -> tuple[History, list]:
     """See `Run.train`."""
     checks = Checks(check if check_every else None, check_every)
-    return Training(run, name, model, batches, objective, key, options, run.paper, checks=checks).result()
-
-
-def base(
-    run: Run,
-    name: str,
-    model: nn.Module,
-    batches: Callable,
-    objective: Callable,
-    key: Mapping[str, object],
-    gate: Callable[[nn.Module], float],
-    least: float,
-    options: dict,
-) -> tuple[History, float]:
-    """See `Run.base`. The gate is no part of the key: it is asked each time, of the model that is kept before it."""
-
-    def passed(model: nn.Module) -> float:
-        with isolated_randomness(), torch.no_grad():
-            reached = float(gate(model.eval()))
-        if not reached >= least:
-            raise RuntimeError(f"the base {name!r} reaches {reached:.3f} and needs {least:.3f}: train it longer")
-        return reached
-
-    history, _ = Training(run, name, model, batches, objective, key, options, "base", passed).result()
-    return history, passed(model)
+    return Training(run, name, model, batches, objective, key, options, checks).result()
 
 
 def forget(run: Run, name: str) -> None:
@@ -208,6 +178,6 @@ def file_label(name: str) -> str:
 
 
 def _entries(run: Run) -> dict[Path, dict]:
-    """What the cache holds of this paper's trainings and of all bases."""
-    found = {**run.cache.entries(f"{run.paper}-"), **run.cache.entries("base-")}
+    """What the cache holds of this paper's trainings."""
+    found = run.cache.entries(f"{run.paper}-")
     return {path: entry for path, entry in found.items() if "name" in entry.get("info", ())}

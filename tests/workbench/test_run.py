@@ -164,34 +164,11 @@ def test_the_house_style_is_set_by_run_not_by_import():
     assert json.loads(out.splitlines()[-1]) == [False, "left"]
 
 
-def test_a_base_is_shared_by_notebooks_and_never_below_its_gate(tmp_path, monkeypatch):
-    monkeypatch.delenv("WORKBENCH_CACHE", raising=False)
-    calls = []
-
-    def batches(step):
-        calls.append(step)
-        return {"x": torch.ones(4, 2)}
-
-    def base(paper, least, steps=4, value=0.5):
-        torch.manual_seed(0)
-        model = torch.nn.Linear(2, 1)
-        history, reached = Run(paper, "smoke", root=tmp_path).base(
-            "skills", model, batches, lambda m, batch: m(batch["x"]).square().mean(), key={"seed": 0},
-            gate=lambda m: value if not m.training else 0.0, least=least, steps=steps, lr=0.1, progress=False,
-        )  # fmt: skip
-        return model, history, reached
-
-    first, history, reached = base("06-reft", 0.4)
-    assert reached == 0.5 and len(history) == 4 and len(calls) == 4 and not first.training
-    again, _, reached = base("07-octopus-v2", 0.5)
-    assert len(calls) == 4 and reached == 0.5 and torch.equal(again.weight, first.weight)
-    message = r"^the base 'skills' reaches 0.500 and needs 0.900: train it longer$"
-    with pytest.raises(RuntimeError, match=message):
-        base("06-reft", 0.9)
-    assert base("06-reft", 0.9, value=0.95)[2] == 0.95 and len(calls) == 4  # each asks its own gate
-    with pytest.raises(RuntimeError, match=message):
-        base("06-reft", 0.9, steps=2)
-    assert len(calls) == 6
-    with pytest.raises(RuntimeError, match=message):  # what failed was not kept
-        base("06-reft", 0.9, steps=2)
-    assert len(calls) == 8
+def test_a_base_that_ships_is_asked_for_by_name(tmp_path, monkeypatch):
+    asked = {}
+    monkeypatch.setattr("lib.workbench.shipped.shipped_base", lambda name, **options: asked.update(options) or name)
+    run = Run("06-reft", "smoke", root=tmp_path)
+    assert run.base("skills") == "skills"
+    assert asked == {"root": tmp_path, "device": run.device, "retrain": False, "checkpoint": None}
+    run.base("skills", retrain=True)
+    assert asked["retrain"] and asked["checkpoint"].name == "06-reft-smoke-seed0-base-skills.safetensors"

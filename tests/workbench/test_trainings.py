@@ -293,28 +293,3 @@ def test_a_model_comes_back_whole_with_tied_weights_and_extra_state(run):
     first, again = train(), train()
     assert again.passes == first.passes == 3 and torch.equal(again.mean, first.mean) and float(first.mean[0]) == 3
     assert again.two.weight is again.one.weight and torch.equal(again.one.weight, first.one.weight)
-
-
-def test_a_gate_leaves_no_trace_in_the_weights_that_are_kept(run):
-    def base(gate):
-        torch.manual_seed(0)
-        model, steps = torch.nn.Linear(2, 1), []
-
-        def batches(step):
-            steps.append(step)
-            return {"x": torch.ones(4, 2)}
-
-        _, reached = run.base(
-            "start", model, batches, squared_error, key={}, gate=gate, least=0.5, steps=3, lr=0.1, progress=False
-        )
-        return model, reached, steps
-
-    def clumsy(model):
-        model.weight.zero_()
-        return 0.6
-
-    first, again = base(clumsy), base(lambda model: 0.7)
-    assert first[1:] == (0.6, [0, 1, 2]) and again[1:] == (0.7, [])
-    assert float(again[0].weight.detach().abs().sum()) > 0
-    run.forget("start")
-    assert base(clumsy)[2] == [0, 1, 2]

@@ -188,20 +188,59 @@ def register_program(
     return Program("registers", ("xs",), (*start, remark, For(("x",), Name("xs"), body), Return(Name(pick("ab")))))
 
 
-def register_programs(count: int, *, seed: int, split: str, **options: object) -> list[Program]:
+def register_programs(count: int, *, seed: int, split: str, varied: bool = False, **options: object) -> list[Program]:
     """`count` different programs of a split ("train" or "test"), by the checksum of their text.
 
-    `options` are those of `register_program`. Raises ValueError when there are too few programs of that kind.
+    `varied` keeps to those whose result depends on the digits (`is_varied`), a quarter of all. `options` are
+    those of `register_program`. Raises ValueError when there are too few programs of that kind.
     """
     check_split(split, ("train", "test"))
     rng = generator(seed, 14)
 
     def draw() -> tuple[int, Program] | None:
-        program = register_program(rng, **options)
-        key = zlib.crc32(render(program).encode())
-        return (key, program) if split_of_hash(key, validation=False) == split else None
+        for _ in range(10 if varied else 1):  # few are varied, and the search below gives up after so many draws
+            program = register_program(rng, **options)
+            key = zlib.crc32(render(program).encode())
+            if split_of_hash(key, validation=False) == split and (not varied or is_varied(program)):
+                return key, program
+        return None
 
     return bounded(count, draw, f"register_programs has too few different programs with {options} in {split}")
+
+
+def is_varied(program: Program, *, digits: int = 4, lists: int = 64) -> bool:
+    """Does a register program's result depend on its digits?
+
+    Over random lists of digits both branches must be taken, and the result must have at least three values and differ
+    from the returned register's start value in more than half of the lists.
+    """
+    first, second, _, loop, last = program.body
+    test, _ = loop.body
+    modulus = test.body[0].value.right.value
+    registers = {start.target.id: np.full(lists, start.value.value) for start in (first, second)}
+    start, taken = registers[last.value.id], []
+    for x in generator(0, 15).integers(0, modulus, (digits, lists)):
+        state = registers | {"x": x}
+        taken.append(_values(test.test, state))
+        changed = [{branch.target.id: _values(branch.value, state)} for branch in (*test.body, *test.orelse)]
+        then, otherwise = (registers | change for change in changed)
+        registers = {name: np.where(taken[-1], then[name], otherwise[name]) for name in registers}
+    result = registers[last.value.id]
+    both = np.any(taken) and not np.all(taken)
+    return bool(both and len(np.unique(result)) >= 3 and np.mean(result != start) > 0.5)
+
+
+_ON_ARRAYS = {"+": np.add, "-": np.subtract, "mod": np.mod, "<": np.less, ">": np.greater, "==": np.equal}
+
+
+def _values(expression, state: dict[str, np.ndarray]) -> np.ndarray:
+    """A register program's expression on arrays of states."""
+    if isinstance(expression, Constant):
+        return np.asarray(expression.value)
+    if isinstance(expression, Name):
+        return state[expression.id]
+    left, right = _values(expression.left, state), _values(expression.right, state)
+    return _ON_ARRAYS[expression.operator](left, right)
 
 
 def counterfactual(
