@@ -28,6 +28,8 @@ PRESENTATION = (
     *("images", "labels", "ledger_view", "painting", "plots", "seed_dots", "styles", "summary", "widgets", "evidence"),
 )
 """Modules of `lib/workbench` that show values and make none; so do all of `lib/workbench/checks`."""
+ON_DEMAND = {"base": "shipped", "real": "real"}
+"""Methods of `Run`, and the module of `lib/workbench` that each imports when it is called: counted where it is."""
 ALWAYS_PINNED = ("torch", "triton", "numpy")
 CHECKED = "nbval-check-output"
 COMPARED = "compared outputs"
@@ -39,7 +41,7 @@ def inputs(course: Course, notebook: Path) -> dict[str, str]:
     cells = [cell for cell in notebook_file.read(notebook)["cells"] if cell["cell_type"] == "code"]
     trees = [tree for cell in cells if (tree := _tree(source(cell))) is not None]
     program = ast.Module([statement for tree in trees for statement in tree.body], [])
-    modules = closure(course.root, program, presentation(course))
+    modules = closure(course.root, program, [*presentation(course), *uncalled(course, program)])
     found = {"cells": cells_digest(cells), COMPARED: compared_digest(cells), "python": platform.python_version()}
     found |= {path.relative_to(course.root).as_posix(): module_digest(path) for path in modules}
     files = [course.root / "data" / "evidence" / f"{paper_id(notebook)}-tuning.json", *_bases(course, program)]
@@ -88,10 +90,21 @@ def _text(output: dict) -> str:
     return "".join(text)
 
 
+def uncalled(course: Course, program: ast.AST) -> list[Path]:
+    """The modules that `Run` imports on demand and that no cell demands."""
+    called = {node.func.attr for node in _method_calls(program)}
+    return [course.root / "lib" / "workbench" / f"{ON_DEMAND[name]}.py" for name in ON_DEMAND if name not in called]
+
+
+def _method_calls(program: ast.AST) -> list[ast.Call]:
+    calls = [node for node in ast.walk(program) if isinstance(node, ast.Call)]
+    return [call for call in calls if isinstance(call.func, ast.Attribute)]
+
+
 def _bases(course: Course, program: ast.AST) -> list[Path]:
     """The card and the weights of each pretrained base that a call `run.base("name")` loads."""
-    calls = [node for node in ast.walk(program) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
-    names = {str(node.args[0].value) for node in calls if node.func.attr == "base" and _is_name(node.args)}
+    calls = [call for call in _method_calls(program) if call.func.attr == "base" and _is_name(call.args)]
+    names = {str(call.args[0].value) for call in calls}
     folder = course.root / "data" / "bases"
     return [folder / f"{name}.{ending}" for name in sorted(names) for ending in ("json", "safetensors")]
 

@@ -102,6 +102,17 @@ def test_cells_count_by_code_and_tags_and_by_the_text_that_is_compared(course, c
     assert changed(before, found(course), written=False) == [name for name in names if name == "cells"]
 
 
+def test_what_run_imports_on_demand_counts_where_a_cell_demands_it(course):
+    workbench = course.root / "lib" / "workbench"
+    (workbench / "run.py").write_text(
+        "def base():\n    import lib.workbench.shipped\n\n\ndef real():\n    from lib.workbench.real import load\n"
+    )
+    for name in ("shipped", "real"):
+        (workbench / f"{name}.py").write_text("def load():\n    return 1\n")
+    write(course.root, code("from lib.workbench.run import base\nrun.real('smollm2')"))
+    assert "lib/workbench/real.py" in found(course) and "lib/workbench/shipped.py" not in found(course)
+
+
 def test_an_import_more_is_an_input_more(course):
     before = found(course)
     write(course.root, code(CELL), code("def late():\n    from lib.nn import RMSNorm"))
