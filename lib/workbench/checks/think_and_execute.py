@@ -20,15 +20,30 @@ def shuffled(text):
         assert done.result == question.answer, (
             f"'{question.text[-120:]}' has the answer {question.answer!r}, the program says {done.result!r}"
         )
-        _, swaps, asked = question.arguments
+        start, swaps, asked = question.arguments
         assert len(done.trace) >= len(swaps), "there are fewer printed lines than swaps: nothing to simulate"
-        lines = (" ".join(map(str, values)) for values in done.trace)
+        lines = [" ".join(map(str, values)) for values in done.trace]
         named = [line for line in lines if asked in line]
         if any(asked in swap for swap in swaps):
             assert named and f"{asked} {question.answer}" in named[-1], (
                 f"a Reasoner must read off what {asked} has: the last printed line that names {asked} should say "
                 f"'{asked} {question.answer}', and is {named[-1] if named else 'missing'!r}"
             )
+        _follows_each_swap(lines, dict(start), swaps)
+
+
+def _follows_each_swap(lines, has, swaps):
+    """Without what both persons of a swap have now, the next swap cannot be simulated from the lines alone."""
+    left = iter(lines)
+    for one, other in swaps:
+        has[one], has[other] = has[other], has[one]
+        wanted = {f"{person} {has[person]}" for person in (one, other)}
+        while wanted and (line := next(left, None)) is not None:
+            wanted = {words for words in wanted if words not in line}
+        assert not wanted, (
+            f"after the swap of {one} and {other} no printed line says {' or '.join(sorted(map(repr, wanted)))}: "
+            "each swap has to show what both persons have, or the next one cannot be simulated from the lines"
+        )
 
 
 @exercise("the answer in a text")

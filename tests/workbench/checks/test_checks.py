@@ -292,6 +292,16 @@ WRONG = [
     (var.keep, lambda c, u, t, p: keep(c, u, t, p, lambda c, u, t: c - t * u), "guidance"),
     (var.pairs, lambda sides, window: pairs(sides, len(sides)), "window 1"),
     (think_and_execute.shuffled, SHUFFLED.replace("print(one, has[one], other, has[other])", "print(one)"), "read off"),
+    (
+        think_and_execute.shuffled,
+        SHUFFLED.replace("print(one, has[one], other, has[other])", "print(asked, has[asked])"),
+        "after the swap of",
+    ),
+    (
+        think_and_execute.shuffled,
+        SHUFFLED.replace("print(one, has[one], other, has[other])", "print(one, has[one])\n        print(other)"),
+        None,
+    ),
     (think_and_execute.shuffled, SHUFFLED.replace("swap has[one] and has[other]", "has[one] = has[other]"), "answer"),
     (think_and_execute.extract, lambda text, options: next((o for o in options if o in text), None), "settles on"),
     (think_and_execute.trace, lambda b: ["".join(b[: k + 1]) for k in range(len(b))], "history"),
