@@ -54,12 +54,12 @@ def pyramid(answer):
             assert lengths == expected, f"codes of each scale: {expected}, got {lengths}"
             assert got[:given] == wanted[:given], "the given codes stay as they are"
             first = next((k for k in range(given, len(sides)) if got[k] != wanted[k]), None)
+            bare = got == _codes(f, fixed, codebook, [torch.nn.Identity()] * len(sides), sides, "bicubic")
+            assert first is None or not bare, "each scale takes phi(up(code)) from the residual, not up(code) alone"
             other = any(got == _codes(f, fixed, codebook, phis, sides, mode) for mode in ("bilinear", "nearest"))
             assert first is None or not other, "the codes are right for another interpolation: F takes 'bicubic'"
             assert first != 0, "the first scale is the code nearest to the mean of the map"
-            assert first is None or first < len(sides) - 1, (
-                "the last scale is not resized; is each residual less by phi(up(code))?"
-            )
+            assert first is None or first < len(sides) - 1, "the last scale is not resized"
             assert first is None, f"scale {first} quantizes what the ones before have left over, given or not"
 
 

@@ -287,7 +287,7 @@ WRONG = [
     (var.mask, lambda sides, prefix: mask(sides, prefix).tril(), "both directions"),
     (var.mask, lambda sides, prefix: torch.ones_like(mask(sides, prefix)), "never the reverse"),
     (var.pyramid, lambda *a: pyramid(*a, mode="bilinear"), "bicubic"),
-    (var.pyramid, lambda *a: pyramid(*a, phi_of=lambda phi: torch.nn.Identity()), "phi|left over"),
+    (var.pyramid, lambda *a: pyramid(*a, phi_of=lambda phi: torch.nn.Identity()), "phi"),
     (var.pyramid, lambda f, given, *a: pyramid(f, [], *a), "stay as they are"),
     (var.keep, lambda c, u, t, p: keep(c, u, t, p, lambda c, u, t: c - t * u), "guidance"),
     (var.pairs, lambda sides, window: pairs(sides, len(sides)), "window 1"),
