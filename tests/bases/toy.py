@@ -1,4 +1,4 @@
-"""A base of two numbers, trained in a blink, in place of one that takes an hour."""
+"""A base of two numbers, trained in a blink, in place of one that takes minutes."""
 
 from __future__ import annotations
 
