@@ -30,7 +30,9 @@ class ShippedCard(Card):
             series = {"base": series["loss"]}
         axes = {"x": "training (steps)", "y": "loss (nats per token)"}
         title = f"How the base learned, in {self.minutes:.0f} minutes"
-        curves(ax, series, at=self.losses["steps"], title=title, legend=len(series) > 1, **axes)
+        curves(ax, series, at=self.losses["steps"], title=title, legend=False, **axes)
+        if len(series) > 1:
+            ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))  # beside the lines, which go everywhere
         ax.set_yscale("log")
         return ax
 
