@@ -95,7 +95,7 @@ def line(ledger: Ledger, claim: Claim) -> str:
     notes = "; ".join(filter(None, (claim.kind, seeds_text(ledger, claim, judgement))))
     run = this_run(ledger, claim)
     return (
-        f"{claim.id} {word(ledger, judgement)} ({notes}): {claim.says} | paper: {claim.paper} | here: {claim.here}"
+        f"{claim.id} {word(ledger, judgement)} ({notes}): {claim.says} | {paper_says(claim)} | here: {claim.here}"
         f"{f' | {run}' if run else ''}"
     )
 
@@ -148,7 +148,12 @@ def _row(ledger: Ledger, claim: Claim) -> str:
 
 
 def _statement(claim: Claim) -> str:
-    return f"<b>{escape(claim.id)}</b> {escape(claim.says)} <small>(paper: {escape(claim.paper)})</small>"
+    return f"<b>{escape(claim.id)}</b> {escape(claim.says)} <small>({escape(paper_says(claim))})</small>"
+
+
+def paper_says(claim: Claim) -> str:
+    """`paper: 48.8 against 77.4`, or as it stands where the paper says nothing: `not in the paper; a control`."""
+    return claim.paper if claim.paper.startswith("not in the paper") else f"paper: {claim.paper}"
 
 
 def _pictures(ledger: Ledger, claim: Claim) -> list[str]:

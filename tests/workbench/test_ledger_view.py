@@ -135,3 +135,13 @@ def test_a_run_is_judged_by_the_seeds_of_its_own_scale_where_there_are_any(tmp_p
         run.claim("J9", holds=at_least(1.0, 0.9), **ROW)
         words[scale] = run.claims.judgement(run.claims["J9"]).word
     assert words == {"laptop": "reproduced", "long": "contradicted"}
+
+
+@pytest.mark.parametrize(
+    ("paper", "said"), [("48.8", "(paper: 48.8)"), ("not in the paper; a control", "(not in the paper; a control)")]
+)
+def test_what_the_paper_does_not_say_is_not_put_into_its_mouth(paper, said):
+    ledger = Ledger()
+    claim = ledger.add("O1", holds=at_least(1, 0.9), kind="ours", **{**ROW, "paper": paper})
+    assert said in ledger.row_bundle(claim)["text/html"]
+    assert f"| {said.strip('()')} |" in ledger.row_bundle(claim)["text/plain"]
