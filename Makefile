@@ -29,7 +29,7 @@ export GOMP_SPINCOUNT ?= 10000
 TEST_THREADS := OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab real fresh run test store validate evidence tune bench bases links scoreboard student wheelhouse clean
+.PHONY: help setup lab real fresh run test store validate evidence tune bench bases links verdicts scoreboard student wheelhouse clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -74,6 +74,9 @@ bases: setup ## train the pretrained models of data/bases whose recipe changed: 
 
 links: setup ## write the links between the notebooks: NB=01 for one
 	@$(WORKBENCH) links $(NB)
+
+verdicts: setup ## write what stored notebooks say of the evidence anew, without running them: NB=01 for one
+	@$(WORKBENCH) verdicts $(NB)
 
 scoreboard: setup ## write the README's table from the notebooks and the evidence
 	@$(WORKBENCH) scoreboard

@@ -19,6 +19,7 @@ from lib.course.pretraining import make_bases
 from lib.course.run_report import RunReport
 from lib.course.store import CellFailed, store
 from lib.course.validation import validate
+from lib.course.verdicts import write_verdicts
 from lib.workbench.course import Course, CourseError, check_scale, check_seed, paper_id, read_ledger, read_record
 from lib.workbench.tuning_file import TuningFile
 
@@ -148,6 +149,8 @@ def parser() -> argparse.ArgumentParser:
     opened.add_argument("--arguments", default="", help="for JupyterLab")
     commands.add_parser("fresh", help="put a working copy back as the course has it").add_argument("notebook")
     commands.add_parser("store", help="execute a notebook in place at laptop scale").add_argument("notebook")
+    again = commands.add_parser("verdicts", help="write what stored notebooks say of the evidence anew")
+    again.add_argument("notebook", nargs="*")
     commands.add_parser("links", help="write the links between the notebooks").add_argument("notebook", nargs="*")
     commands.add_parser("scoreboard", help="write the README's table")
     commands.add_parser("student", help="notebooks without solutions into build/student")
@@ -205,6 +208,13 @@ def say_links(course: Course, options: argparse.Namespace) -> list[str]:
     return [f"linked anew: {', '.join(changed) or 'nothing; every link is there'}"]
 
 
+def say_verdicts(course: Course, options: argparse.Namespace) -> list[str]:
+    names = [name for given in options.notebook for name in given.split()]
+    names = names or [path.stem for path in course.notebooks() if read_ledger(path)]
+    changed = [course.notebook(name).stem for name in names if write_verdicts(course, name)]
+    return [f"verdicts written anew: {', '.join(changed) or 'none; all are those of the evidence'}"]
+
+
 def say_scoreboard(course: Course, options: argparse.Namespace) -> list[str]:
     return [f"{course.readme.name}: {'table written' if scoreboard.write(course) else 'unchanged'}"]
 
@@ -220,6 +230,7 @@ ANSWERS = {
     "fresh": say_fresh,
     "store": say_store,
     "links": say_links,
+    "verdicts": say_verdicts,
     "scoreboard": say_scoreboard,
     "student": say_student,
 }

@@ -1,0 +1,98 @@
+"""What a stored notebook says of the evidence follows the evidence; what it measured stays."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lib.course.notebook_file import read, write
+from lib.course.scoreboard import END, START
+from lib.course.verdicts import summary_text, write_verdicts
+from lib.workbench import Ledger, at_least
+from lib.workbench.course import CLAIMS_MIME, Course, CourseError
+from lib.workbench.summary import render
+from tests.workbench.planted import ROW, evidence
+
+SUMMARY = "It recalls {J9.mean:.2f}: {J9}."
+
+
+def code(text: str, *outputs: dict) -> dict:
+    shown = [{"output_type": "display_data", "metadata": {}, "data": data} for data in outputs]
+    cell = {"cell_type": "code", "execution_count": 1, "id": f"c{abs(hash(text))}"[:12], "metadata": {}}
+    return cell | {"outputs": shown, "source": text.splitlines(keepends=True)}
+
+
+def lines(bundle: dict) -> dict:
+    return {kind: text if kind == CLAIMS_MIME else text.splitlines(keepends=True) for kind, text in bundle.items()}
+
+
+def executed(ledger: Ledger) -> dict:
+    """What a run leaves that showed these claims beside the evidence of its day."""
+    record = {"paper": "01-jamba", "scale": "laptop", "seed": 0, "seconds": 90, "claims": ledger.rows()}
+    said = render(SUMMARY, ledger)
+    cells = [
+        code("run.claim('J9')", lines(ledger.row_bundle(ledger["J9"]))),
+        code("print(1)", {"text/plain": ["open (a word that is no card)"]}),
+        code("run.ledger()", lines(ledger.bundle(record))),
+        code(
+            f'run.summary(\n    "It recalls "\n    "{SUMMARY[11:]}"\n)',
+            lines({"text/markdown": said, "text/plain": said}),
+        ),
+    ]
+    return {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+
+
+def ledger(record: dict | None = None) -> Ledger:
+    made = Ledger(record)
+    made.add("J9", holds=at_least(0.95, 0.9), **ROW)
+    return made
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Course:
+    course = Course(tmp_path)
+    course.readme.write_text(f"{START}\n{END}\n")
+    write(tmp_path / "notebooks" / "01_jamba.ipynb", executed(ledger()))
+    return course
+
+
+def gathered(course: Course, *values: float) -> dict:
+    record = evidence(J9=[at_least(value, 0.9) for value in values])
+    file = course.evidence(course.notebook("01"))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(record))
+    return record
+
+
+def test_after_new_seeds_the_notebook_is_what_a_run_would_have_left(course):
+    record = gathered(course, 0.94, 0.95, 0.96)
+    assert write_verdicts(course, "01")
+    assert read(course.notebook("01")) == executed(ledger(record))
+    card = "".join(read(course.notebook("01"))["cells"][0]["outputs"][0]["data"]["text/plain"])
+    assert card.startswith("J9 reproduced") and "this run: holds: 0.95" in card
+    assert "| 1 | 0 | 0 |" in course.readme.read_text()
+
+
+def test_without_seeds_nothing_is_claimed(course):
+    gathered(course, 0.1, 0.2, 0.15)
+    write_verdicts(course, "01")
+    course.evidence(course.notebook("01")).unlink()
+    assert write_verdicts(course, "01") and read(course.notebook("01")) == executed(ledger())
+
+
+def test_what_is_true_already_is_left_alone(course):
+    before = course.notebook("01").read_bytes()
+    assert not write_verdicts(course, "01") and course.notebook("01").read_bytes() == before
+
+
+def test_a_notebook_without_a_ledger_is_one_sentence(course):
+    write(course.root / "notebooks" / "00_start_here.ipynb", {"cells": [code("1")], "metadata": {}})
+    with pytest.raises(CourseError, match="has no ledger with predicates: `make store NB=00` makes one"):
+        write_verdicts(course, "00")
+
+
+@pytest.mark.parametrize(("text", "found"), [('run.summary("a" "b")', "ab"), ("x = 1\n%time x", None), ("f(x)", None)])
+def test_the_text_of_a_summary(text, found):
+    assert summary_text(text) == found
