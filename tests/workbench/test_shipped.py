@@ -63,7 +63,8 @@ def test_the_curve_has_a_line_for_each_series(root):
     _, card = base(root)
     ax = card.curve()
     assert [line.get_label() for line in ax.get_lines()] == ["even", "odd"]
-    assert ax.get_title() == "How the base learned, in 0 minutes" and ax.get_yscale() == "log"
+    title = ax.get_title() or ax.get_title(loc="left")  # where the house style puts it, if a test before set that
+    assert title == "How the base learned, in 0 minutes" and ax.get_yscale() == "log"
     single = ShippedCard(**vars(replace(card, losses={"steps": [1, 2], "loss": [2.0, 1.0]})))
     assert single.curve(ax.figure.add_subplot()).get_legend() is None
 
