@@ -132,7 +132,7 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("notebooks", nargs="?", default="", help="names by spaces; without any, those that changed")
     check.add_argument("--minutes", default="", help="begin no notebook that would not end within them")
     check.add_argument("--all", default="", help="1 runs every notebook, changed or not")
-    check.add_argument("--jobs", default="1", help="so many notebooks side by side")
+    check.add_argument("--jobs", default="2", help="so many notebooks side by side")
     several = commands.add_parser("evidence", help="one run per seed into data/evidence")
     several.add_argument("notebook")
     several.add_argument("--seeds", default="0 1 2 3 4")
@@ -164,7 +164,7 @@ def dispatch(course: Course, options: argparse.Namespace) -> int:
         copy = run(course, options.notebook, scale=options.scale, seed=options.seed, extra=extra)
         print(f"executed copy: {relative(copy)}")
     elif options.command == "validate":
-        minutes, jobs = number(options.minutes, "MINUTES"), number(options.jobs, "JOBS") or 1
+        minutes, jobs = number(options.minutes, "MINUTES"), number(options.jobs, "JOBS") or 2
         everything = options.all not in ("", "0")
         return validate(course, options.notebooks, minutes=minutes, everything=everything, jobs=int(jobs))
     elif options.command == "evidence":

@@ -10,7 +10,7 @@ import pytest
 
 from lib.course import fingerprint, validated
 from lib.course.commands import main
-from lib.course.plan import Job
+from lib.course.plan import Job, Plan
 from lib.course.validation import Outcome, Validation, said, validate
 from lib.workbench.course import CLAIMS_MIME, Course, CourseError
 
@@ -124,6 +124,18 @@ def test_what_changed_and_found_no_time_fails_with_the_command_and_its_turn_does
     assert "01 left out (never validated)" in out
     assert "found no time: run `make validate NB=01` and commit data/validated" in out
     assert "1 failed, 2 skipped" in out.splitlines()[-1]
+
+
+def test_one_notebook_alone_gets_both_cores(course, monkeypatch):
+    threads = []
+    monkeypatch.setattr(Validation, "run_one", lambda self, job: threads.append(self.threads) or Outcome("01_b", "ok"))
+    monkeypatch.setattr(Validation, "judge", lambda *_: 0)
+    monkeypatch.setattr("lib.course.validation.fingerprint.inputs", lambda *_: {})
+    for numbers in (("01",), ("01", "02")):
+        jobs = [Job(course.root / f"{number}_b.ipynb", "", 10.0, {"cells": ""}) for number in numbers]
+        monkeypatch.setattr(Validation, "record", lambda *_: None)
+        Validation(course, jobs=2).run(Plan(tuple(jobs), ()))
+    assert threads == [2, 1, 1]
 
 
 def test_a_pace_slower_than_recorded_leaves_out_what_would_not_end(course, monkeypatch):
