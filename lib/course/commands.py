@@ -168,7 +168,8 @@ def dispatch(course: Course, options: argparse.Namespace) -> int:
         everything = options.all not in ("", "0")
         return validate(course, options.notebooks, minutes=minutes, everything=everything, jobs=int(jobs))
     elif options.command == "evidence":
-        print(f"written: {relative(record_evidence(course, options.notebook, options.seeds, options.scale))}")
+        file = record_evidence(course, options.notebook, options.seeds, options.scale)
+        print(f"written: {relative(file)}; `make verdicts` writes what the notebooks say of it anew")
     elif options.command == "tune":
         file = tune(course, options.notebook, scale=options.scale, names=options.names)
         print(f"measured: {relative(file)}")
