@@ -21,7 +21,8 @@ RETRAIN ?=
 ARGS ?=
 
 # Jupyter refuses to start as root unless told; inside a container one often is.
-LAB_ARGS ?= $(if $(filter 0,$(shell id -u 2>/dev/null)),--allow-root)
+LAB_ARGS ?=
+AS_ROOT := $(if $(filter 0,$(shell id -u 2>/dev/null)),--allow-root)
 # A thread that waits spins for microseconds, then sleeps. GNU OpenMP's own choice, to spin for milliseconds, makes two
 # programs on two cores ten times slower; not to spin at all makes one program twice as slow.
 export GOMP_SPINCOUNT ?= 10000
@@ -38,7 +39,7 @@ setup: ## create or complete .venv with the tested versions (every command does 
 	@$(PYTHON) -I lib/course/install.py
 
 lab: setup ## open your working copies of the notebooks (work/) in JupyterLab
-	@$(WORKBENCH) lab --arguments="$(LAB_ARGS)"
+	@$(WORKBENCH) lab --arguments="$(AS_ROOT) $(LAB_ARGS)"
 
 real: setup ## bring two real pretrained models (180 MB) for the "For real" cells
 	@$(BIN)/python -m lib.course.real_models

@@ -109,14 +109,15 @@ def literal(text: str) -> object:
         return text
 
 
-def number(text: str, name: str) -> float | None:
-    """An option's number, None where it is empty. Raises CourseError for anything else than a number above 0."""
+def number(text: str, name: str, least: float = 0.0) -> float | None:
+    """An option's number, None where it is empty. Raises CourseError for what is none, not above 0 or below `least`."""
     try:
         value = float(text) if text.strip() else None
     except ValueError:
         value = 0.0
-    if value is not None and not 0 < value < float("inf"):
-        raise CourseError(f"{name} must be a number above 0, got {text!r}.")
+    if value is not None and not (0 < value < float("inf") and value >= least):
+        wanted = f"{least:g} or more" if least else "a number above 0"
+        raise CourseError(f"{name} must be {wanted}, got {text!r}.")
     return value
 
 
@@ -164,7 +165,7 @@ def dispatch(course: Course, options: argparse.Namespace) -> int:
         copy = run(course, options.notebook, scale=options.scale, seed=options.seed, extra=extra)
         print(f"executed copy: {relative(copy)}")
     elif options.command == "validate":
-        minutes, jobs = number(options.minutes, "MINUTES"), number(options.jobs, "JOBS") or 2
+        minutes, jobs = number(options.minutes, "MINUTES"), number(options.jobs, "JOBS", least=1) or 2
         everything = options.all not in ("", "0")
         return validate(course, options.notebooks, minutes=minutes, everything=everything, jobs=int(jobs))
     elif options.command == "evidence":

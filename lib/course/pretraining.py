@@ -20,6 +20,7 @@ def make_base(course: Course, name: str, *, retrain: bool = False) -> str:
         raise CourseError(str(error)) from None
     if not retrain and (said := _kept(course, name)):
         return said
+    course.check_writable("data/bases")
     checkpoint = course.build / "bases" / f"{name}.safetensors"
     model, history = recipe.train(checkpoint=checkpoint)
     try:

@@ -10,7 +10,10 @@ from pathlib import Path
 from lib.course.notebook_file import read, source, tags, with_source, write
 from lib.workbench.course import CourseError
 
-ABOUT_FOLDED_SOLUTIONS = re.compile(r"[^.!?\n]*\b[Ss]olutions?\b[^.!?\n]*\bfolded\b[^.!?\n]*[.!?]")
+ABOUT_FOLDED_SOLUTIONS = re.compile(
+    r"[^.!?\n]*(?:\b[Ss]olutions?\b[^.!?\n]*\bfolded\b|\b[Ff]olded\b[^.!?\n]*\bsolutions?\b)[^.!?\n]*[.!?]"
+)
+"""A sentence with both words, in either order."""
 WITHOUT = "This edition comes without solutions."
 
 

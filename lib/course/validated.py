@@ -36,7 +36,11 @@ def read(course: Course, notebook: Path) -> Validated | None:
     try:
         return Validated(**json.loads(file.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
-        raise CourseError(f"{file.relative_to(course.root)} is damaged; `make store` writes it anew") from error
+        shown = file.relative_to(course.root).as_posix()
+        raise CourseError(
+            f"{shown} is damaged; `git checkout {shown}` brings the committed one back, or `make store "
+            f"NB={notebook.name[:2]}` writes it anew."
+        ) from error
 
 
 def write(course: Course, notebook: Path, inputs: dict[str, str], *, seconds: float, threads: int) -> Path:

@@ -47,6 +47,7 @@ def test_everything_else_is_kept_and_the_original_untouched():
         ),
         ("Folded code shows on a click. Solutions exist.", "Folded code shows on a click. Solutions exist."),
         ("The solution, if you want it, is folded.", "This edition comes without solutions."),
+        ("A hint helps. A folded solution stands below.", "A hint helps. This edition comes without solutions."),
     ],
 )
 def test_a_sentence_about_folded_solutions_says_that_there_are_none(text, student):

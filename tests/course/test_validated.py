@@ -27,5 +27,7 @@ def test_a_damaged_record_is_one_sentence(tmp_path, text):
     file = validated.file_of(course, notebook)
     file.parent.mkdir(parents=True)
     file.write_text(text)
-    with pytest.raises(CourseError, match=r"01\.json is damaged; `make store` writes it anew"):
+    with pytest.raises(
+        CourseError, match=r"`git checkout data/validated/01.json` brings .* or `make store NB=01` writes it anew"
+    ):
         validated.read(course, notebook)

@@ -153,7 +153,10 @@ def test_one_line_says_what_came_of_a_notebook(capsys):
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [(["--minutes", "soon"], "MINUTES must be a number above 0"), (["--jobs", "0"], "JOBS must be a number above 0")],
+    [
+        (["--minutes", "soon"], "MINUTES must be a number above 0"),
+        (["--jobs", "0.5"], "JOBS must be 1 or more, got '0.5'"),
+    ],
 )
 def test_a_wrong_option_is_one_sentence(course, capsys, options, words):
     write(course, "01_jamba", cell("1"))
