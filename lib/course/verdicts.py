@@ -24,14 +24,20 @@ CARD = re.compile(r"(\S+) (?:reproduced|contradicted|open|not judged) \(")
 
 
 def write_verdicts(course: Course, name: str) -> bool:
-    """Write the verdicts of one notebook anew; whether that changed it. Raises CourseError where it has no ledger."""
+    """Write the verdicts of one notebook anew; whether that changed it.
+
+    Raises CourseError where it has no ledger, or its summary has a field that the evidence lacks.
+    """
     path = course.notebook(name)
     record = read_ledger(path)
     if record is None or any(not claim.get("test") for claim in record["claims"]):
         raise CourseError(f"{path.name} has no ledger with predicates: `make store NB={path.name[:2]}` makes one.")
     ledger = ledger_of(course, path, record)
     before = notebook_file.read(path)
-    after = with_verdicts(before, ledger, record)
+    try:
+        after = with_verdicts(before, ledger, record)
+    except ValueError as error:  # its summary names what this evidence does not have
+        raise CourseError(f"{path.name} is unchanged: {error}.") from None
     if after == before:
         return False
     notebook_file.write(path, after)

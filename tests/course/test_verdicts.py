@@ -93,6 +93,16 @@ def test_a_notebook_without_a_ledger_is_one_sentence(course):
         write_verdicts(course, "00")
 
 
+def test_a_summary_that_names_what_the_evidence_lacks_is_one_sentence_and_nothing_is_written(course):
+    path = course.notebook("01")
+    write(path, json.loads(path.read_text().replace("{J9.mean:.2f}", "{J9.gain.mean:.2f}")))
+    gathered(course, 0.94, 0.95, 0.96)
+    before = path.read_bytes()
+    with pytest.raises(CourseError, match=r"01_jamba.ipynb is unchanged: text must name a field of J9"):
+        write_verdicts(course, "01")
+    assert path.read_bytes() == before
+
+
 @pytest.mark.parametrize(("text", "found"), [('run.summary("a" "b")', "ab"), ("x = 1\n%time x", None), ("f(x)", None)])
 def test_the_text_of_a_summary(text, found):
     assert summary_text(text) == found
