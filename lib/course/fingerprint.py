@@ -62,9 +62,20 @@ def presentation(course: Course) -> list[Path]:
 
 
 def cells_digest(cells: list[dict]) -> str:
-    """Of the code cells' code and tags."""
+    """Of the code cells' code and tags; the sentences of `run.summary` are prose and do not count."""
     trees = [(cell, _tree(source(cell))) for cell in cells]
-    return _digest([[ast.unparse(tree) if tree else source(cell), sorted(tags(cell))] for cell, tree in trees])
+    texts = [ast.unparse(_Unworded().visit(tree)) if tree else source(cell) for cell, tree in trees]
+    return _digest([[text, sorted(tags(cell))] for text, (cell, _) in zip(texts, trees, strict=True)])
+
+
+class _Unworded(ast.NodeTransformer):
+    """Takes the text out of `run.summary(text)`."""
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "summary":
+            node.args = [argument for argument in node.args if not isinstance(argument, ast.Constant)]
+        return node
 
 
 def compared_digest(cells: list[dict]) -> str:

@@ -102,6 +102,15 @@ def test_cells_count_by_code_and_tags_and_by_the_text_that_is_compared(course, c
     assert changed(before, found(course), written=False) == [name for name in names if name == "cells"]
 
 
+def test_the_sentences_of_a_summary_are_prose(course):
+    write(course.root, code(CELL), code("run.summary('It recalls {J9}.')"))
+    before = found(course)
+    write(course.root, code(CELL), code("run.summary('In most seeds it recalls: {J9}.')"))
+    assert changed(before, found(course)) == []
+    write(course.root, code(CELL), code("run.summary(text)"))
+    assert changed(before, found(course)) == ["cells"]
+
+
 def test_what_run_imports_on_demand_counts_where_a_cell_demands_it(course):
     workbench = course.root / "lib" / "workbench"
     (workbench / "run.py").write_text(
