@@ -14,7 +14,7 @@ POINTS = 150
 """Of the loss curve, each the mean over a stretch of steps."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Card:
     """The card of one base, as it lies in `data/bases/NAME.json`.
 
@@ -57,8 +57,11 @@ class Card:
         """The card in one line for a reader."""
         return (
             f"base {self.name}: {self.title}; {self.parameters:,} weights, {self.steps:,} steps in "
-            f"{self.minutes:.0f} minutes on {self.date}; {self.measure}: {self.gate:.3f}, at least {self.least:g}"
+            f"{self.minutes:.0f} minutes on {self.date}; gate: {self.measure} is {self.gate:.3f} (needs {self.least:g})"
         )
+
+    def __repr__(self) -> str:
+        return f"<{self.line}>"
 
     def write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

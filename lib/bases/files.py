@@ -38,7 +38,10 @@ def load(name: str, root: Path = ROOT) -> tuple[nn.Module, Card]:
     """
     recipe = recipe_of(name)
     weights_file, card_file = files_of(name, root)
-    advice = f"`make bases BASE={name}` trains it, and so does run.base({name!r}, retrain=True)"
+    advice = (
+        f"`git checkout data/bases` brings the committed one back; `make bases BASE={name}` and "
+        f"run.base({name!r}, retrain=True) train it anew"
+    )
     if not weights_file.is_file():
         raise RuntimeError(f"the base {name!r} has no {weights_file.name} in data/bases: {advice}")
     try:

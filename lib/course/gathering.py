@@ -1,7 +1,7 @@
 """`make evidence`: one run of a notebook for each seed, all of the same code, into one file of `data/evidence`.
 
-A seed that has run is kept under build/evidence with the digests of what it depended on. An interrupted gathering goes
-on from there; a ledger of other code is never used.
+A seed that has run is kept under build/evidence with the digests of what it depended on; `make store` keeps its own. An
+interrupted gathering goes on from there; a ledger of other code is never used.
 """
 
 from __future__ import annotations
@@ -33,13 +33,12 @@ def gather(course: Course, notebook: Path, scale: str, seeds: Sequence[int], run
     check_scale(scale)
     inputs, ledgers = fingerprint.inputs(course, notebook), []
     for seed in seeds:
-        kept = course.build / "evidence" / f"{paper_id(notebook)}-{scale}-{seed}.json"
-        ledger, how = _kept(kept, inputs), " (ran before)"
+        ledger, how = _kept(_place(course, notebook, scale, seed), inputs), " (ran before)"
         if ledger is None:
             ledger, how = _checked(run(seed), notebook, scale, seed), ""
             if moved := fingerprint.changed(inputs, fingerprint.inputs(course, notebook)):
                 raise CourseError(f"{', '.join(moved)} changed while seed {seed} ran: nothing is written; begin again.")
-            write_atomically(kept, json.dumps({"inputs": inputs, "ledger": ledger}).encode())
+            keep(course, notebook, inputs, ledger)
         ledgers.append(ledger)
         held = [claim["id"] for claim in ledger["claims"] if claim["holds"] is True]
         print(f"seed {seed}{how}: {len(held)} of {len(ledger['claims'])} claims hold ({', '.join(held)})", flush=True)
@@ -49,10 +48,21 @@ def gather(course: Course, notebook: Path, scale: str, seeds: Sequence[int], run
     return file
 
 
+def keep(course: Course, notebook: Path, inputs: Mapping[str, str], ledger: Mapping[str, object]) -> Path:
+    """Keep the ledger of one run, so that its seed need not run again while `inputs` stay as they are; the file."""
+    file = _place(course, notebook, ledger["scale"], ledger["seed"])
+    write_atomically(file, json.dumps({"inputs": dict(inputs), "ledger": ledger}).encode())
+    return file
+
+
 def moved_on(course: Course, notebook: Path, record: Mapping[str, object]) -> list[str]:
     """What has changed since the seeds of an evidence record ran; empty as well where the record has no digests."""
     before = record.get("inputs")
     return fingerprint.changed(before, fingerprint.inputs(course, notebook), written=False) if before else []
+
+
+def _place(course: Course, notebook: Path, scale: str, seed: int) -> Path:
+    return course.build / "evidence" / f"{paper_id(notebook)}-{scale}-{seed}.json"
 
 
 def _kept(file: Path, inputs: Mapping[str, str]) -> dict | None:

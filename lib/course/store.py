@@ -12,8 +12,8 @@ import json
 import time
 from pathlib import Path
 
-from lib.course import committed, fingerprint, notebook_file, scoreboard, validated
-from lib.workbench.course import Course, CourseError
+from lib.course import committed, fingerprint, gathering, notebook_file, scoreboard, validated
+from lib.workbench.course import Course, CourseError, read_ledger
 from lib.workbench.hardware import usable_threads
 
 KERNEL = "python3"
@@ -26,6 +26,7 @@ class CellFailed(RuntimeError):
 def store(course: Course, name: str) -> tuple[Path, float]:
     """Execute one notebook in place, record its digests, rewrite the scoreboard; the notebook and its minutes.
 
+    The run counts as one of the evidence: `gathering.keep` keeps its ledger.
     Raises CourseError when the parameters or the result are not those of a stored notebook, CellFailed when a cell
     raises. The notebook is then as it was; what was executed so far lies under build/store.
     """
@@ -47,6 +48,8 @@ def store(course: Course, name: str) -> tuple[Path, float]:
     if moved := fingerprint.changed(before, now, written=False):
         raise CourseError(f"{path.name} is stored, but {', '.join(moved)} changed meanwhile: store it again.")
     validated.write(course, path, now, seconds=60 * minutes, threads=usable_threads())
+    if ledger := read_ledger(path):
+        gathering.keep(course, path, now, ledger)
     return path, minutes
 
 

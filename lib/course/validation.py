@@ -140,15 +140,18 @@ class Validation:
 
     def record(self, todo: Sequence[Job], outcomes: Sequence[Outcome]) -> None:
         """Keep the digests of the notebooks that ran and kept their promises."""
-        by_name = {outcome.notebook: outcome for outcome in outcomes}
+        by_name, recorded = {outcome.notebook: outcome for outcome in outcomes}, []
         for job in todo:
             outcome = by_name[job.notebook.stem]
             evidence, ledger = self.course.read_evidence(job.notebook), self._read(job.notebook)
             kept = not evidence or not any(lost_claim(evidence, name, ledger) for name in promises(evidence))
             if outcome.state == "ok" and kept and job.inputs == fingerprint.inputs(self.course, job.notebook):
-                validated.write(
+                file = validated.write(
                     self.course, job.notebook, dict(job.inputs), seconds=outcome.seconds, threads=self.threads
                 )
+                recorded.append(file.relative_to(self.course.root).as_posix())
+        if recorded:
+            print(f"written, with digests and seconds: {', '.join(recorded)}", flush=True)
 
     def judge(self, outcomes: Sequence[Outcome], notebooks: Sequence[Path]) -> int:
         (self.folder / "outcomes.json").write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=1))

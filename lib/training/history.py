@@ -21,6 +21,11 @@ class History:
     def __len__(self) -> int:
         return len(self.records.get("loss", ()))
 
+    def __repr__(self) -> str:
+        """One line, for a cell that ends with a training."""
+        losses = self.records.get("loss") or [math.nan]
+        return f"History({len(self)} steps in {self.seconds:.0f} s, loss {losses[0]:.3f} -> {losses[-1]:.3f})"
+
     def to_dict(self) -> dict:
         return {"records": {name: list(values) for name, values in self.records.items()}, "seconds": self.seconds}
 

@@ -213,6 +213,9 @@ class Course:
         begins_so = [stem for stem in found if wanted and stem.startswith(wanted.zfill(2))]
         if wanted not in found and len(begins_so) == 1:
             [wanted] = begins_so
+        to_come = [paper for paper in PAPERS if wanted and paper.notebook.startswith(wanted.zfill(2))]
+        if wanted not in found and len(to_come) == 1:
+            raise CourseError(f"{to_come[0].notebook} is to come; there is: {', '.join(found) or 'none yet'}.")
         if wanted not in found:
             raise CourseError(f"NB must name a notebook, got {name!r}; there is: {', '.join(found) or 'none yet'}.")
         return found[wanted]

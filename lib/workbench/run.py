@@ -231,6 +231,8 @@ class Run:
         folder = Course(self.root).cache if place in ("", "off") else Path(place).expanduser()
         if folder.exists() and not folder.is_dir():
             raise ValueError(f"WORKBENCH_CACHE must be a folder or 'off', got the file {folder.name}")
+        if folder.exists() and not os.access(folder, os.R_OK | os.X_OK):
+            raise ValueError(f"WORKBENCH_CACHE must be a folder that you may read, got {folder.name}")
         return folder
 
     def _header(self) -> dict[str, object]:

@@ -147,7 +147,14 @@ def train(
     check_every: int,
     options: dict,
 ) -> tuple[History, list]:
-    """See `Run.train`."""
+    """See `Run.train`. Raises TypeError for a model, a function or a key that is none."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
+    for part, function in {"batches": batches, "objective": objective, "check": check}.items():
+        if not callable(function) and (part != "check" or function is not None):
+            raise TypeError(f"{part} must be a function, got {type(function).__name__}")
+    if not isinstance(key, Mapping):
+        raise TypeError(f"key must be a dictionary, got {type(key).__name__}")
     checks = Checks(check if check_every else None, check_every)
     return Training(run, name, model, batches, objective, key, options, checks).result()
 

@@ -28,8 +28,9 @@ def test_a_card_says_it_in_one_line(card):
     line = replace(card, minutes=61.4, gate=0.987, date="2026-11-30").line
     assert line == (
         "base skills: a line; 2 weights, 60 steps in 61 minutes on 2026-11-30; "
-        "closeness to the line (fraction): 0.987, at least 0.9"
+        "gate: closeness to the line (fraction) is 0.987 (needs 0.9)"
     )
+    assert repr(card) == f"<{card.line}>", "a cell that ends with a card shows one line"
 
 
 def test_what_is_no_card_is_named_in_one_sentence(card, tmp_path):

@@ -112,6 +112,14 @@ def test_a_name_that_begins_no_notebook_or_two_is_refused(course, name):
         course.notebook(name)
 
 
+@pytest.mark.parametrize(
+    ("name", "notebook"), [("04", "04_aurora_m"), ("9", "09_transformer_lite"), ("12_sp", "12_spright")]
+)
+def test_a_notebook_to_come_is_named_as_such(course, name, notebook):
+    with pytest.raises(CourseError, match=f"^{notebook} is to come; there is: 01_jamba.$"):
+        course.notebook(name)
+
+
 def test_work_and_fresh_say_where_the_copies_lie(course, capsys):
     assert main(["work"], course) == 0
     assert "copied to work/: 01_jamba." in capsys.readouterr().out

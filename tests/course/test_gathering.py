@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lib.course.gathering import gather, moved_on, seeds_of
+from lib.course.fingerprint import inputs
+from lib.course.gathering import gather, keep, moved_on, seeds_of
 from lib.workbench.course import CLAIMS_MIME, Course, CourseError
 
 
@@ -69,6 +70,25 @@ def test_an_interrupted_gathering_goes_on_where_it_stopped(course):
     second = Runs(course)
     gathered(course, [0, 1, 2], second)
     assert second.seeds == [2]
+
+
+def test_the_run_that_was_stored_is_one_of_the_evidence(course):
+    notebook = course.notebook("01")
+    ledger = {
+        "paper": "01-jamba",
+        "scale": "laptop",
+        "seed": 0,
+        "seconds": 3.0,
+        "claims": [{"id": "J1", "holds": False}],
+    }
+    keep(course, notebook, inputs(course, notebook), ledger)
+    runs = Runs(course)
+    record = json.loads(gathered(course, [0, 1], runs).read_text())
+    assert runs.seeds == [1] and record["runs"][0]["seconds"] == 3.0
+
+    write(notebook, "x = 2")
+    gathered(course, [0, 1], runs)
+    assert runs.seeds == [1, 0, 1], "a ledger of other code does not count"
 
 
 def test_a_seed_that_ran_with_other_code_runs_again(course):

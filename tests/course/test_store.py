@@ -10,6 +10,7 @@ import pytest
 
 from lib.course.commands import main
 from lib.course.committed import faults
+from lib.course.fingerprint import inputs
 from lib.course.notebook_file import read, text_of
 from lib.course.scoreboard import END, START
 from lib.course.store import as_jupyterlab_writes, store
@@ -79,6 +80,8 @@ def test_the_stored_form(stored, course):
     assert path.read_text() == nbformat.writes(nbformat.read(path, 4)) + "\n"
     assert isinstance(read_ledger(path)["claims"][0]["values"]["share"], int), "JavaScript writes 1.0 as 1"
     assert not list(path.parent.glob(".*"))
+    kept = json.loads((course.build / "evidence" / "01-jamba-laptop-0.json").read_text())
+    assert kept == {"inputs": inputs(course, path), "ledger": read_ledger(path)}
 
 
 @pytest.mark.slow

@@ -26,6 +26,12 @@ def test_a_history_is_read_back_as_it_was_written():
     assert len(history) == 2, "a description is a copy"
 
 
+def test_a_history_at_the_end_of_a_cell_is_one_line():
+    history = History({"loss": [2.0] * 499 + [0.25], "lr": [0.1] * 500}, seconds=12.4)
+    assert repr(history) == "History(500 steps in 12 s, loss 2.000 -> 0.250)"
+    assert repr(History()) == "History(0 steps in 0 s, loss nan -> nan)"
+
+
 @pytest.mark.parametrize("every", [1, 3, 100])
 def test_however_rarely_it_is_read_the_history_is_the_same(every):
     history = History()

@@ -154,6 +154,14 @@ def test_a_file_in_place_of_the_cache_folder_is_named_in_one_sentence(tmp_path, 
         Run("01-jamba", "smoke").checkpoint("hybrid")
 
 
+def test_a_cache_folder_that_may_not_be_read_is_named_in_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "closed").mkdir()
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "closed"))
+    monkeypatch.setattr("os.access", lambda folder, mode: False)
+    with pytest.raises(ValueError, match=r"^WORKBENCH_CACHE must be a folder that you may read, got closed$"):
+        Run("01-jamba", "smoke").checkpoint("hybrid")
+
+
 def test_the_house_style_is_set_by_run_not_by_import():
     code = (
         "import json, sys, lib.workbench as w; w.Run; early = 'matplotlib' in sys.modules\n"

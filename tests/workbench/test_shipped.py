@@ -53,7 +53,10 @@ def test_retraining_happens_here_and_writes_nothing(root, tmp_path, capsys):
 
 
 def test_a_missing_base_is_one_sentence(tmp_path):
-    with pytest.raises(RuntimeError, match=r"^the base 'skills' has no skills.safetensors in data/bases: `make bases"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"^the base 'skills' has no skills.safetensors in data/bases: `git checkout data/bases` brings",
+    ):
         base(tmp_path)
     with pytest.raises(ValueError, match="name must be one of the bases"):
         shipped_base("llama", root=tmp_path, device=torch.device("cpu"))

@@ -9,6 +9,7 @@ import signal
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from lib.nn.vision import quantizers
 from lib.workbench import Run, seed_everything
@@ -253,6 +254,22 @@ def test_an_interrupted_training_does_not_go_on_after_an_edit(run, interruptible
         interruptible(factor=3.0, press=True)
     run.forget("line")
     assert interruptible(factor=3.0)[2] == list(range(8))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"model": "line"}, "model must be a torch.nn.Module, got str"),
+        ({"batches": [1, 2]}, "batches must be a function, got list"),
+        ({"objective": None}, "objective must be a function, got NoneType"),
+        ({"check": 3, "check_every": 1}, "check must be a function, got int"),
+        ({"key": "v1"}, "key must be a dictionary, got str"),
+    ],
+)
+def test_an_argument_of_a_wrong_type_is_named_before_the_first_step(run, wrong, words):
+    right = {"model": nn.Linear(1, 1), "batches": dict, "objective": print, "key": {}}
+    with pytest.raises(TypeError, match=f"^{words}$"):
+        run.train("line", **(right | wrong), steps=1, lr=0.1)
 
 
 def test_what_a_file_cannot_hold_is_found_before_the_first_step(run):
