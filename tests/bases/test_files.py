@@ -62,7 +62,8 @@ def test_what_was_stored_is_loaded_in_single_precision(stored):
 def test_a_missing_or_damaged_file_is_one_sentence(stored, harm, message):
     root, _ = stored
     harm(*files_of("skills", root))
-    advice = r"`git checkout data/bases` brings .* back; `make bases BASE=skills` and run.base\('skills', retrain=True\) train it anew"
+    again = r"`make bases BASE=skills` and run.base\('skills', retrain=True\) train it anew"
+    advice = f"`git checkout data/bases` brings the committed one back; {again}"
     with pytest.raises(RuntimeError, match=f"^the base 'skills' {message}: {advice}$") as caught:
         load("skills", root)
     assert str(root) not in str(caught.value) and "\n" not in str(caught.value)
