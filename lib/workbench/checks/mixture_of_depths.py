@@ -1,11 +1,11 @@
-"""Exercises of notebook 02: the routed update, its bill, the leak of top-k, the router's gradient."""
+"""Exercises of notebook 02: the routed update, its bill, the leak of top-k, the router's gradient, chance as router."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from lib.nn import block_flops
+from lib.nn import DepthConfig, DepthLM, block_flops, routed_layers
 from lib.workbench.exercises import exercise
 
 
@@ -90,3 +90,24 @@ def gradient(answer):
             "a token that passed by has no gate, so it teaches the router nothing: sum over the selected"
         )
         assert torch.allclose(got, expected, atol=1e-5), "sum over the selected of <delta, f> g'(r) x"
+
+
+@exercise("chance instead of choice", returns=Tensor)
+def chance(answer):
+    """answer(model, batch, token_losses) -> what token_losses(model, batch, "top_k") gives with random selection."""
+    for every, layers in ((2, 4), (1, 2), (2, 2)):
+        model = DepthLM(DepthConfig(20, 16, layers, 2, 32, every=every, capacity=0.25)).eval()
+        tokens = torch.randint(20, (3, 12))
+        asked: list[tuple[str, set[str]]] = []
+
+        def token_losses(model, batch, rule="causal", asked=asked):
+            asked.append((rule, {layer.scores for layer in routed_layers(model)}))
+            return torch.rand(batch.shape) + len(asked)
+
+        got = answer(model, tokens, token_losses)
+        assert len(asked) == 1, f"measure once, with token_losses; it was called {len(asked)} times"
+        rule, scores = asked[0]
+        assert rule == "top_k", f'the rule must be "top_k", so that as many tokens go in as in training, got {rule!r}'
+        assert scores == {"random"}, "every routed layer must choose at random while the losses are taken"
+        assert got.shape == tokens.shape, "return the losses of all targets, as token_losses gives them"
+        assert {layer.scores for layer in routed_layers(model)} == {"learned"}, "the model must be left as it was"

@@ -7,13 +7,13 @@ import pytest
 
 from lib.data import CATEGORIES, MixedDifficulty
 from lib.data.sequences.mixed_difficulty import (
+    BOS,
     DIGITS,
+    EMPTY,
+    END,
     EQUALS,
     FUNCTIONS,
-    KEYS,
     NOISE_SIGNS,
-    QUERY,
-    VALUES,
     VOCAB_SIZE,
     WORDS,
     encode_signs,
@@ -22,11 +22,10 @@ from lib.data.sequences.mixed_difficulty import (
 
 ALLOWED = {
     "filler": set(WORDS),
-    "recall prompt": {QUERY, *KEYS, *VALUES},
-    "recall": set(VALUES),
-    "compute prompt": {EQUALS, *DIGITS, *FUNCTIONS},
+    "compute prompt": {EQUALS, EMPTY, *DIGITS, *FUNCTIONS},
     "compute": set(DIGITS),
     "noise": set(NOISE_SIGNS),
+    "other": {END},
 }
 
 
@@ -45,28 +44,54 @@ def test_targets_are_the_next_tokens_and_every_category_occurs_with_its_own_sign
 
 
 def test_every_computed_answer_is_the_functions_applied_in_order(batch):
-    tables, checked = MixedDifficulty().tables, 0
-    for row, column in np.argwhere(batch.steps > 0):
-        steps = batch.steps[row, column]
-        start = column - steps - 1  # digit, functions, "=", then the target
+    data, checked = MixedDifficulty(), 0
+    for row, column in np.argwhere(batch.steps >= 0):
+        start = column - data.slots - 1  # digit, slots, "=", then the target
         if start < 0:
             continue
-        digit = batch.tokens[row, start] - DIGITS.start
-        for function in batch.tokens[row, start + 1 : start + 1 + steps] - FUNCTIONS.start:
-            digit = tables[function, digit]
+        digit, taken = batch.tokens[row, start] - DIGITS.start, 0
+        for sign in batch.tokens[row, start + 1 : column]:
+            if sign != EMPTY:
+                digit, taken = data.tables[sign - FUNCTIONS.start, digit], taken + 1
         assert batch.tokens[row, column] == EQUALS and batch.targets[row, column] == DIGITS.start + digit
+        assert batch.steps[row, column] == taken
         checked += 1
     assert checked > 100
+    assert set(np.unique(batch.steps)) == {-1, *range(data.slots + 1)}
 
 
-def test_every_recalled_value_stands_beside_its_key_before(batch):
-    for row, column in np.argwhere(batch.category == CATEGORIES.index("recall")):
-        key, tokens = batch.tokens[row, column], batch.tokens[row, :column]
-        segment = tokens[
-            max((i for i, t in enumerate(tokens) if sign_name(int(t)) in (";", "<bos>")), default=-1) + 1 :
-        ]
-        pair = segment.tolist().index(key)
-        assert segment[pair + 1] == batch.targets[row, column]
+LAWS = {"default": {}, "no empty slots": {"empty": 0.0, "slots": 2}, "one kind": {"shares": (0, 1, 0), "problems": 2}}
+
+
+@pytest.mark.parametrize("arguments", LAWS.values(), ids=LAWS)
+def test_the_law_is_a_law_and_says_the_entropy_of_what_is_drawn(arguments):
+    """The mean surprise of the drawn signs is the mean entropy, but for the noise of a sample."""
+    data = MixedDifficulty(**arguments)
+    drawn = data.test(150)
+    law = np.stack([data.law(row) for row in drawn.tokens])
+    np.testing.assert_allclose(law.sum(-1), 1, atol=1e-12)
+    chances = np.take_along_axis(law, drawn.targets[..., None], -1)[..., 0]
+    assert chances.min() > 0
+    entropy = -(law * np.log(np.where(law > 0, law, 1))).sum(-1)
+    surprise = -np.log(chances) - entropy
+    assert abs(surprise.mean()) < 4 * surprise.std() / surprise.size**0.5
+    assert (chances[drawn.category == CATEGORIES.index("compute")] == 1).all()
+
+
+def test_the_law_gives_each_kind_of_segment_its_share():
+    data = MixedDifficulty(shares=(0.2, 0.5, 0.3), digits=4)
+    first = data.law(np.array([BOS]))[0]
+    assert np.isclose(first[list(WORDS)].sum(), 0.2) and np.isclose(first[list(NOISE_SIGNS)].sum(), 0.3)
+    assert np.allclose(first[list(DIGITS)[:4]], 0.125) and first[list(DIGITS)[4:]].sum() == 0
+
+
+def test_the_law_refuses_what_the_stream_cannot_draw():
+    with pytest.raises(ValueError, match="tokens must be a document of this stream, found '=' at 2"):
+        MixedDifficulty().law(encode_signs("<bos> 2 ="))
+
+
+def test_the_number_of_different_problems():
+    assert MixedDifficulty(digits=5, functions=4, slots=4).num_problems == 5 * 5**4
 
 
 def test_the_functions_are_permutations_that_do_not_commute():
@@ -91,12 +116,12 @@ def test_a_training_batch_depends_on_seed_and_step_alone():
 @pytest.mark.parametrize(
     ("argument", "sentence"),
     [
-        ({"shares": (1, 1, 1)}, "shares must be four numbers"),
-        ({"shares": (1, 1, -1, 1)}, "shares must be four numbers"),
+        ({"shares": (1, 1, 1, 1)}, "shares must be three numbers"),
+        ({"shares": (1, 1, -1)}, "shares must be three numbers"),
         ({"digits": 11}, r"digits must be in 1\.\.10, got 11"),
-        ({"functions": 0}, r"functions must be in 1\.\.6, got 0"),
-        ({"keys": 9}, r"keys must be in 1\.\.8, got 9"),
-        ({"operations": (3, 2)}, "operations must be"),
+        ({"functions": 0}, r"functions must be in 1\.\.8, got 0"),
+        ({"slots": 0}, "slots"),
+        ({"empty": 1.0}, "empty must be a chance below 1, got 1.0"),
         ({"length": 0}, "length"),
     ],
 )
@@ -108,7 +133,7 @@ def test_bad_arguments_are_named(argument, sentence):
 def test_every_sign_has_a_name_of_its_own():
     names = [sign_name(token) for token in range(VOCAB_SIZE)]
     assert len(set(names)) == VOCAB_SIZE
-    with pytest.raises(ValueError, match=r"token must be in 0\.\.75, got 76"):
+    with pytest.raises(ValueError, match=r"token must be in 0\.\.61, got 62"):
         sign_name(VOCAB_SIZE)
 
 

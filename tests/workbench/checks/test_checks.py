@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from lib.data import encode_windows
-from lib.nn import JambaConfig, cache_bytes, load_balancing_loss, recurrent_state_bytes
+from lib.nn import JambaConfig, cache_bytes, load_balancing_loss, recurrent_state_bytes, routed_layers
 from lib.workbench.checks import (
     jamba,
     mixture_of_depths,
@@ -48,6 +47,16 @@ def adjoint(a, states, grad_states):
         g[t] = grad_states[t] + carried
         carried = a[t] * g[t]
     return g, g * torch.cat([torch.zeros_like(states[:1]), states[:-1]])
+
+
+def loop_beside_idle_calls(delta, A, b, closed_form):
+    for start in range(0, len(b), 5):
+        closed_form(delta[start : start + 5], A, b[start : start + 5])
+    return jamba._states(delta, A, b)
+
+
+def places(trial, first=False):
+    return {"AMMM": first, "MMMA": True}, {pattern: trial(pattern) for pattern in ("AMMM", "MMMA")}
 
 
 def chunks(delta, A, b, closed_form, chunk=6):
@@ -122,9 +131,9 @@ def pair(model, text):
     raise AssertionError("the search ends")
 
 
-def learned(nats, vocab, bytes_per_token):
-    bits, nothing = nats / math.log(2) / bytes_per_token, math.log2(vocab) / bytes_per_token
-    return bits, nothing, 1 - bits / nothing
+def shifted(tokens, bits):
+    stream = np.unpackbits(tokens.astype(np.uint8))[bits:]
+    return np.packbits(stream[: len(stream) // 8 * 8]).astype(np.int64)
 
 
 def worth(bits, slack, first, later):
@@ -223,6 +232,17 @@ def trace(brackets):
     return lines
 
 
+def together(large, small, labels, quantizer, scales, sampling, generator):
+    _, known = large.generate(labels, quantizer, sampling, generator=generator)
+    keep = [torch.full_like(codes, k < scales, dtype=torch.bool) for k, codes in enumerate(known)]
+    return small.generate(labels, quantizer, sampling, generator=generator, known=known, keep=keep)[1]
+
+
+def spliced(large, small, labels, quantizer, scales, sampling, generator):
+    first, rest = (model.generate(labels, quantizer, sampling)[1] for model in (large, small))
+    return [*first[:scales], *rest[scales:]]
+
+
 def clock(hour):
     return f"{(hour - 1) % 12 + 1}{'am' if hour % 24 < 12 else 'pm'}"
 
@@ -239,14 +259,26 @@ def fairer(question, draw):
     return options
 
 
+def by_chance(model, batch, token_losses, rule="top_k", restore=True):
+    layers = routed_layers(model)
+    try:
+        for layer in layers:
+            layer.scores = "random"
+        return token_losses(model, batch, rule)
+    finally:
+        for layer in layers if restore else ():
+            layer.scores = "learned"
+
+
 RIGHT = [
     (jamba.step, step), (jamba.adjoint, adjoint), (jamba.chunks, chunks), (jamba.router, router), (jamba.large, large),
+    (jamba.places, places),
     (mixture_of_depths.update, update), (mixture_of_depths.bill, bill), (mixture_of_depths.leak, leak),
-    (mixture_of_depths.gradient, gradient),
+    (mixture_of_depths.gradient, gradient), (mixture_of_depths.chance, by_chance),
     (neurally_compressed_text.code, code), (neurally_compressed_text.pair, pair),
-    (neurally_compressed_text.learned, learned), (neurally_compressed_text.worth, worth),
+    (neurally_compressed_text.shifted, shifted), (neurally_compressed_text.worth, worth),
     (reft.phi, phi), (reft.count, count), (reft.positions, positions), (reft.reach, reach),
-    (var.mask, mask), (var.pyramid, pyramid), (var.keep, keep), (var.pairs, pairs),
+    (var.mask, mask), (var.pyramid, pyramid), (var.keep, keep), (var.pairs, pairs), (var.together, together),
     (think_and_execute.shuffled, SHUFFLED), (think_and_execute.extract, extract), (think_and_execute.trace, trace),
     (think_and_execute.fairer, fairer),
 ]  # fmt: skip
@@ -259,6 +291,11 @@ WRONG = [
     (jamba.chunks, lambda delta, A, b, closed: closed(delta, A, b), "too long"),
     (jamba.chunks, lambda delta, A, b, closed: chunks(delta, A, b, closed, 1), "25 calls"),
     (jamba.chunks, lambda delta, A, b, closed: jamba._states(delta, A, b), "fewer than 100"),
+    (jamba.chunks, loop_beside_idle_calls, "not used"),
+    (jamba.places, lambda trial: (places(trial)[1], places(trial)[0]), "True or False"),
+    (jamba.places, lambda trial: ({"AMMM": False, "MMMA": True}, {"AMMM": 0.2, "MMMA": 0.9}), "call trial"),
+    (jamba.places, lambda trial: places(trial, first=True), "AMMM"),
+    (jamba.places, lambda trial: ({"AMMM": False, "MMMA": trial("MMMA") > 2}, places(trial)[1]), "look again at MMMA"),
     (jamba.router, lambda x: router(x, loss_of=torch.Tensor.detach), "no gradient"),
     (jamba.router, lambda x: router(x, lambda top: torch.zeros_like(top.indices)), "largest probabilities"),
     (jamba.router, lambda x: (x.topk(2).values.softmax(-1), x.topk(2).indices, load_balancing_loss([x], 2)), "rescale"),
@@ -272,10 +309,14 @@ WRONG = [
     (mixture_of_depths.leak, lambda r, other, k, cut: None, "expected"),
     (mixture_of_depths.gradient, lambda d, f, r, x, s: gradient(d, f, r, x, True), "no gate"),
     (mixture_of_depths.gradient, lambda d, f, r, x, s: ((d * f).sum(1)[:, None] * x).sum(0), "g'"),
+    (mixture_of_depths.chance, lambda model, batch, losses: losses(model, batch, "top_k"), "must choose at random"),
+    (mixture_of_depths.chance, lambda *given: by_chance(*given, rule="causal"), "the rule must be"),
+    (mixture_of_depths.chance, lambda *given: by_chance(*given, restore=False), "left as it was"),
     (neurally_compressed_text.code, lambda low, size: (48, low), "bits fits"),
     (neurally_compressed_text.pair, lambda model, text: (b" is that", b" is that "), None),
     (neurally_compressed_text.pair, lambda model, text: (text[:3], text[:8]), None),
-    (neurally_compressed_text.learned, lambda n, v, r: (n / r, math.log(v) / r, 1 - n / math.log(v)), "log2"),
+    (neurally_compressed_text.shifted, lambda tokens, bits: tokens[bits // 8 :], "4 bits"),
+    (neurally_compressed_text.shifted, lambda t, b: np.packbits(np.unpackbits(t.astype(np.uint8))[b:]), "whole tokens"),
     (neurally_compressed_text.worth, lambda *a: (4.0625, 16 / 4.0625), "first byte"),
     (reft.phi, lambda h, R, W, b, active: phi(h, R, W, b, torch.ones_like(active)), "outside the span"),
     (reft.phi, lambda h, R, W, b, a: h + (h @ W[a].T + b[a]) @ R[a], "overwritten"),
@@ -291,6 +332,9 @@ WRONG = [
     (var.pyramid, lambda f, given, *a: pyramid(f, [], *a), "stay as they are"),
     (var.keep, lambda c, u, t, p: keep(c, u, t, p, lambda c, u, t: c - t * u), "guidance"),
     (var.pairs, lambda sides, window: pairs(sides, len(sides)), "window 1"),
+    (var.together, lambda large, small, *a: together(small, large, *a), "large model draws"),
+    (var.together, lambda large, small, labels, q, n, *a: large.generate(labels, q, a[0])[1], "too"),
+    (var.together, spliced, "without seeing"),
     (think_and_execute.shuffled, SHUFFLED.replace("print(one, has[one], other, has[other])", "print(one)"), "read off"),
     (
         think_and_execute.shuffled,
