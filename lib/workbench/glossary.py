@@ -71,6 +71,7 @@ GLOSSARY: dict[str, dict[str, str]] = {
         "exact twin": "a network whose sums are whole numbers, so that every machine gets the same probabilities",
         "greedy": "taking the best next step without looking further ahead",
         "gzip": "the usual compressor, which replaces repetitions by pointers back",
+        "Huffman code": "a code that spends a whole number of bits on each symbol, few on frequent ones",
         "lockstep": "many texts advanced together, one symbol of each at every step",
         "M1, M2": "the small model whose probabilities compress the text, and the model that reads the result",
         "normalised loss": "a loss divided by that of guessing, so that different vocabularies can be compared",

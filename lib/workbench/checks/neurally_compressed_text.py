@@ -1,8 +1,6 @@
-"""Exercises of notebook 03: the shortest code, two texts in one window, what was learned, a window's worth."""
+"""Exercises of notebook 03: the shortest code, two texts in one window, tokens cut elsewhere, a window's worth."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 
@@ -52,18 +50,19 @@ def pair(answer):
         assert len(c) != len(d) or (c.digits != d.digits).any(), "in mode 'pad' they must differ"
 
 
-@exercise("what was learned", returns=(float, float, float))
-def learned(answer):
-    """answer(nats, vocab, bytes_per_token) -> (bits per byte, uniform bits per byte, share saved)."""
-    for nats, vocab, ratio in ((3.0, 256, 2.66), (6.1, 65536, 10.98), (2.0, 512, 1.7), (math.log(4096), 4096, 3.5)):
-        bits, nothing, saved = answer(nats, vocab, ratio)
-        wanted_nothing, wanted_bits = math.log2(vocab) / ratio, nats / math.log(2) / ratio
-        assert abs(nothing - wanted_nothing) < 1e-9, (
-            f"uniform is log2(vocabulary) / bytes per token: {wanted_nothing:.3f}, got {nothing:.3f}"
-        )
-        assert abs(bits - wanted_bits) < 1e-9, f"nats to bits, tokens to bytes: {wanted_bits:.3f}, got {bits:.3f}"
-        wanted = 1 - wanted_bits / wanted_nothing
-        assert abs(saved - wanted) < 1e-9, f"one less the ratio of the two: {wanted:.3f}, got {saved:.3f}"
+@exercise("move the knife", returns=np.ndarray)
+def shifted(answer):
+    """answer(tokens, bits) -> the tokens of 8 bits of the same stream without its first `bits` bits."""
+    rng = np.random.default_rng(2)
+    drawn = zip(rng.integers(2, 40, 6).tolist(), rng.integers(1, 16, 6).tolist(), strict=True)
+    for count, bits in ((4, 8), (5, 4), (1, 0), *drawn):
+        tokens = rng.integers(0, 256, count)
+        stream = "".join(f"{token:08b}" for token in tokens)[bits:]
+        wanted = [int(stream[i : i + 8], 2) for i in range(0, len(stream) - 7, 8)]
+        got = answer(tokens.copy(), bits).tolist()
+        where = f"{tokens.tolist()} without {bits} bits"
+        assert len(got) == len(wanted), f"{where} leaves {len(wanted)} whole tokens, got {len(got)}"
+        assert got == wanted, f"{where} is {wanted}, got {got}"
 
 
 @exercise("a window's worth", returns=(float, float))
