@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from kernels.dispatch import check_floating, check_shapes, takes_triton
+from kernels.dispatch import check_floating, check_shapes, check_tensors, takes_triton
 
 
 def causal_conv(
@@ -20,9 +20,10 @@ def causal_conv(
     """Convolve each channel with its own `width` taps, the last of which meets the current token, then SiLU.
 
     `past` holds the width - 1 inputs before x (zeros when None). On a CPU shifted multiply-adds are faster than a
-    grouped `conv1d`, and one backward for all taps is faster than autograd's through their slices.
+    grouped `conv1d`, and one backward for all taps is faster than autograd's through their slices. y has x's type.
     Raises ValueError when a shape or a device does not fit, TypeError when an argument is not floating point.
     """
+    check_tensors(x=x, weight=weight)
     if x.ndim != 3 or 0 in x.shape:
         raise ValueError(f"x must be (length, batch, dim) and not empty, got {tuple(x.shape)}")
     if weight.ndim != 2 or weight.shape[0] != x.shape[2] or weight.shape[1] == 0:
@@ -37,7 +38,7 @@ def causal_conv(
         past = x.new_zeros(weight.shape[1] - 1, *x.shape[1:])
     if bias is None:
         bias = x.new_zeros(x.shape[2])
-    return _CausalConv.apply(torch.cat((past, x)), weight, bias)
+    return _CausalConv.apply(torch.cat((past, x)), weight, bias).to(x.dtype)
 
 
 def causal_conv_reference(x: Tensor, weight: Tensor, bias: Tensor | None = None, past: Tensor | None = None) -> Tensor:

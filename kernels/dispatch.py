@@ -70,6 +70,15 @@ def takes_triton(*tensors: Tensor | None) -> bool:
     return True
 
 
+def check_tensors(**tensors: object) -> None:
+    """Raise TypeError unless every argument, given by name, is a tensor with its numbers in memory."""
+    for name, tensor in tensors.items():
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"{name} must be a tensor, got {type(tensor).__name__}")
+        if tensor.layout != torch.strided:
+            raise TypeError(f"{name} must be a dense tensor, got {str(tensor.layout).removeprefix('torch.')}")
+
+
 def check_floating(**tensors: Tensor | None) -> None:
     """Raise TypeError unless every tensor, given by name, is floating point, ValueError unless all share a device."""
     present = {name: tensor for name, tensor in tensors.items() if tensor is not None}
@@ -78,12 +87,13 @@ def check_floating(**tensors: Tensor | None) -> None:
     for name, tensor in present.items():
         if tensor.device != device:
             raise ValueError(f"{name} must lie on {first}'s device, {device}, got {tensor.device}")
-        if not tensor.is_floating_point():
+        if tensor.dtype not in (*DTYPES, torch.float64):
             raise TypeError(f"{name} must be float32, bfloat16, float16 or float64, got {_name(tensor.dtype)}")
 
 
 def check_shapes(**expected: tuple[Tensor | None, tuple[int, ...]]) -> None:
     """Raise ValueError unless every argument, given as name=(tensor, shape), has that shape; None has any."""
+    check_tensors(**{name: tensor for name, (tensor, _) in expected.items() if tensor is not None})
     for name, (tensor, shape) in expected.items():
         if tensor is not None and tuple(tensor.shape) != tuple(shape):
             raise ValueError(f"{name} must have shape {tuple(shape)}, got {tuple(tensor.shape)}")

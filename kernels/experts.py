@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from kernels.dispatch import check_floating, check_indices, check_shapes, check_types, takes_triton
+from kernels.dispatch import check_floating, check_indices, check_shapes, check_tensors, check_types, takes_triton
 
 
 def grouped_experts(
@@ -28,14 +28,15 @@ def grouped_experts(
     hold indices of experts; where it lies on a GPU that is not checked, since looking would stall the device.
     Raises ValueError when a shape, a device or an index does not fit, TypeError when a type does not.
     """
+    check_tensors(x=x, gate_up_proj=gate_up_proj, down_proj=down_proj, chosen=chosen, weights=weights)
     if x.ndim != 2:
         raise ValueError(f"x must be (tokens, dim), got {tuple(x.shape)}")
     if down_proj.ndim != 3:
         raise ValueError(f"down_proj must be (experts, dim, width), got {tuple(down_proj.shape)}")
     tokens, dim = x.shape
     experts, _, width = down_proj.shape
-    if chosen.ndim != 2:
-        raise ValueError(f"chosen must be (tokens, top_k), got {tuple(chosen.shape)}")
+    if chosen.ndim != 2 or not chosen.shape[1]:
+        raise ValueError(f"chosen must be (tokens, top_k) with top_k at least 1, got {tuple(chosen.shape)}")
     check_shapes(
         gate_up_proj=(gate_up_proj, (experts, 2 * width, dim)),
         down_proj=(down_proj, (experts, dim, width)),

@@ -5,12 +5,14 @@
 In Triton one read of x and one write of y; the naive chain of operations reads and writes a row eight times.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from kernels.dispatch import check_floating, check_shapes, takes_triton
+from kernels.dispatch import check_floating, check_shapes, check_tensors, takes_triton
 
 
 def rms_norm(
@@ -25,8 +27,11 @@ def rms_norm(
     Jamba; with `unit_offset` the gain is 1 + weight and comes before the cast, as in Gemma. y has x's type.
     Raises ValueError when a shape or a device does not fit, TypeError when an argument is not floating point.
     """
+    check_tensors(x=x, weight=weight)
     if x.ndim == 0:
         raise ValueError("x must have at least one axis, got a scalar")
+    if not 0 <= eps < math.inf:
+        raise ValueError(f"eps must be a finite number of at least 0, got {eps}")
     check_shapes(weight=(weight, x.shape[-1:]))
     check_floating(x=x, weight=weight)
     if takes_triton(x, weight) and x.numel():

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from kernels.dispatch import check_floating, check_shapes, takes_triton
+from kernels.dispatch import check_floating, check_shapes, check_tensors, takes_triton
 
 
 def selective_state_update(
@@ -27,9 +27,11 @@ def selective_state_update(
 ) -> Float[Tensor, "batch dim"]:
     """Update `state` in place and return y in x's type, times silu(z) when a gate `z` is given.
 
-    It computes in the state's type, the Triton form in float32. For inference: the Triton form passes no gradient.
+    It computes in the state's type, the Triton form in float32. Where a gradient is wanted the PyTorch form runs, and
+    gradients pass through the state from step to step.
     Raises ValueError when a shape or a device does not fit, TypeError when an argument is not floating point.
     """
+    check_tensors(state=state, x=x, A=A)
     if x.ndim != 2:
         raise ValueError(f"x must be (batch, dim), got {tuple(x.shape)}")
     if A.ndim != 2 or A.shape[0] != x.shape[1]:
@@ -45,7 +47,9 @@ def selective_state_update(
         dt_bias=(dt_bias, (dim,)),
     )
     check_floating(state=state, x=x, dt=dt, A=A, B=B, C=C, D=D, z=z, dt_bias=dt_bias)
-    if takes_triton(state, x, dt, A, B, C, D, z, dt_bias) and state.is_contiguous():
+    given = [t for t in (state, x, dt, A, B, C, D, z, dt_bias) if t is not None]
+    differentiated = torch.is_grad_enabled() and any(t.requires_grad for t in given)
+    if takes_triton(*given) and state.is_contiguous() and not differentiated:
         from kernels.triton.selective_state_update import state_update_by_triton
 
         return state_update_by_triton(state, x, dt, A, B, C, D, z, dt_bias, dt_softplus)
@@ -55,9 +59,13 @@ def selective_state_update(
         dt = dt + dt_bias.to(wide)
     if dt_softplus:
         dt = F.softplus(dt)
-    state.mul_(torch.exp(dt[:, :, None] * A.to(wide)))
-    state.addcmul_((dt * x_wide)[:, :, None], B.to(wide)[:, None, :])
-    y = torch.bmm(state, C.to(wide)[:, :, None]).squeeze(-1)  # (batch, dim)
+    decay, write = torch.exp(dt[:, :, None] * A.to(wide)), (dt * x_wide)[:, :, None]
+    if differentiated:  # what the backward pass reads again must not be written over
+        h = torch.addcmul(state.clone() * decay, write, B.to(wide)[:, None, :])
+        state.copy_(h)
+    else:
+        h = state.mul_(decay).addcmul_(write, B.to(wide)[:, None, :])
+    y = torch.bmm(h, C.to(wide)[:, :, None]).squeeze(-1)  # (batch, dim)
     if D is not None:
         y = y + D.to(wide) * x_wide
     if z is not None:

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from kernels.dispatch import check_floating, check_indices, check_shapes, check_types, takes_triton
+from kernels.dispatch import check_floating, check_indices, check_shapes, check_tensors, check_types, takes_triton
 from kernels.rms_norm import rms_norm
 
 
@@ -88,6 +88,7 @@ def _one_hot(x: Tensor, indices: Tensor) -> Tensor:
 
 
 def _check(x: Tensor, indices: Tensor) -> None:
+    check_tensors(x=x, indices=indices)
     if x.ndim != 3:
         raise ValueError(f"x must be (batch, length, dim), got {tuple(x.shape)}")
     if indices.ndim != 2 or indices.shape[0] != x.shape[0]:

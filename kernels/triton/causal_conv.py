@@ -20,7 +20,7 @@ def forward_kernel(
     HAS_PAST: tl.constexpr, HAS_BIAS: tl.constexpr, WIDTH: tl.constexpr, BLOCK_T: tl.constexpr, BLOCK_D: tl.constexpr,
 ):  # fmt: skip
     """Program (i, j, b): steps i, channels j of sequence b. Reads WIDTH shifted tiles, writes one."""
-    row, t, d, real_d = _place(dim, BLOCK_T, BLOCK_D)
+    row, _, t, d, real_d = _place(length, dim, BLOCK_T, BLOCK_D)
     x_ptr, past_ptr = x_ptr + row * x_batch_stride, past_ptr + row * past_batch_stride
     shift = tl.load(bias_ptr + d, mask=real_d & HAS_BIAS, other=0.0).to(tl.float32)
     total = _sum_taps(
@@ -41,10 +41,10 @@ def backward_kernel(
     With s_t the sum before the SiLU and e_t = grad_t silu'(s_t), the gradient of padded step p is sum_j w_j e_{p - j}.
     Writes that tile, and its own share of the sums over steps for the taps, (shares, WIDTH, dim), and the bias.
     """
-    row, p, d, real_d = _place(dim, BLOCK_T, BLOCK_D)
+    row, share, p, d, real_d = _place(length + WIDTH - 1, dim, BLOCK_T, BLOCK_D)
     x_ptr, past_ptr = x_ptr + row * x_batch_stride, past_ptr + row * past_batch_stride
     shift = tl.load(bias_ptr + d, mask=real_d & HAS_BIAS, other=0.0).to(tl.float32)
-    share = (row * tl.num_programs(0) + tl.program_id(0)) * dim + d
+    share = share * dim + d
     grad_x = tl.zeros((BLOCK_T, BLOCK_D), tl.float32)
     for j in tl.static_range(WIDTH):
         t = p - j
@@ -94,11 +94,17 @@ def _padded(
 
 
 @triton.jit
-def _place(dim, BLOCK_T: tl.constexpr, BLOCK_D: tl.constexpr):
-    """Sequence, steps and channels of this program, and which channels are real."""
-    t = tl.program_id(0).to(tl.int64) * BLOCK_T + tl.arange(0, BLOCK_T)
-    d = tl.program_id(1) * BLOCK_D + tl.arange(0, BLOCK_D)
-    return tl.program_id(2).to(tl.int64), t, d, d < dim
+def _place(steps, dim, BLOCK_T: tl.constexpr, BLOCK_D: tl.constexpr):
+    """Sequence, block of steps counted through all sequences, steps and channels of this program, and which are real.
+
+    Programs are counted through on one axis, blocks of steps first: CUDA's other axes end at 65,535, batches do not.
+    """
+    step_blocks, channel_blocks = tl.cdiv(steps, BLOCK_T), tl.cdiv(dim, BLOCK_D)
+    block, rest = tl.program_id(0) % step_blocks, tl.program_id(0) // step_blocks
+    t = block.to(tl.int64) * BLOCK_T + tl.arange(0, BLOCK_T)
+    d = (rest % channel_blocks) * BLOCK_D + tl.arange(0, BLOCK_D)
+    row = (rest // channel_blocks).to(tl.int64)
+    return row, row * step_blocks + block, t, d, d < dim
 
 
 class TritonCausalConv(torch.autograd.Function):
@@ -114,8 +120,8 @@ class TritonCausalConv(torch.autograd.Function):
         inputs = (x, past, weight.contiguous(), weight if bias is None else bias.contiguous())
         y = x.new_empty(length, batch, dim)
         ctx.sizes = (length, batch, dim, *x.stride()[:2], *past.stride()[:2])
-        grid = (triton.cdiv(length, BLOCK_T), triton.cdiv(dim, BLOCK_D), batch)
-        forward_kernel[grid](*inputs, y, *ctx.sizes, **ctx.flags)
+        blocks = triton.cdiv(length, BLOCK_T) * triton.cdiv(dim, BLOCK_D)
+        forward_kernel[(blocks * batch,)](*inputs, y, *ctx.sizes, **ctx.flags)
         ctx.save_for_backward(*inputs)
         return y
 
@@ -125,11 +131,11 @@ class TritonCausalConv(torch.autograd.Function):
         x, _, weight, bias = ctx.saved_tensors
         length, batch, dim = x.shape
         width = ctx.flags["WIDTH"]
-        grid = (triton.cdiv(length + width - 1, BLOCK_T), triton.cdiv(dim, BLOCK_D), batch)
+        step_blocks = triton.cdiv(length + width - 1, BLOCK_T)
         grad_padded = x.new_empty(length + width - 1, batch, dim)
-        grad_weight = x.new_empty(batch * grid[0], dim, width, dtype=torch.float32)
-        grad_bias = x.new_empty(batch * grid[0], dim, dtype=torch.float32)
-        backward_kernel[grid](
+        grad_weight = x.new_empty(batch * step_blocks, dim, width, dtype=torch.float32)
+        grad_bias = x.new_empty(batch * step_blocks, dim, dtype=torch.float32)
+        backward_kernel[(step_blocks * triton.cdiv(dim, BLOCK_D) * batch,)](
             grad_y.contiguous(), *ctx.saved_tensors, grad_padded, grad_weight, grad_bias, *ctx.sizes, **ctx.flags
         )
         return (

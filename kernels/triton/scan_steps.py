@@ -6,9 +6,13 @@ import triton.language as tl
 
 @triton.jit
 def place(dim, d_state, BLOCK_D: tl.constexpr, BLOCK_N: tl.constexpr):
-    """Sequence, channels and states of this program, the offsets of its tile of (channel, state), and what is real."""
-    row = tl.program_id(1).to(tl.int64)
-    d = tl.program_id(0) * BLOCK_D + tl.arange(0, BLOCK_D)
+    """Sequence, channels and states of this program, the offsets of its tile of (channel, state), and what is real.
+
+    Programs are counted through on one axis, channel blocks first: CUDA's other axes end at 65,535, batches do not.
+    """
+    blocks = tl.cdiv(dim, BLOCK_D)
+    row = (tl.program_id(0) // blocks).to(tl.int64)
+    d = (tl.program_id(0) % blocks) * BLOCK_D + tl.arange(0, BLOCK_D)
     n = tl.arange(0, BLOCK_N)
     real_d, real_n = d < dim, n < d_state
     return row, d, n, d[:, None] * d_state + n[None, :], real_d, real_n, real_d[:, None] & real_n[None, :]
@@ -18,6 +22,15 @@ def place(dim, d_state, BLOCK_D: tl.constexpr, BLOCK_N: tl.constexpr):
 def load(pointers, real):
     """In float32, zero where a block reaches past the end."""
     return tl.load(pointers, mask=real, other=0.0).to(tl.float32)
+
+
+@triton.jit
+def of_step(pointers, real, fixed, FIXED: tl.constexpr):
+    """B or C of one step as a factor of a tile of (channel, state): its own row, or the tile that never moves."""
+    if FIXED:
+        return fixed
+    else:
+        return load(pointers, real)[None, :]
 
 
 @triton.jit

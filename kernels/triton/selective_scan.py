@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.triton.scan_steps import decay, load, place, step_size, tile
+from kernels.triton.scan_steps import decay, load, of_step, place, step_size, tile
 
 CHECKPOINT = 32
 """Steps between two states that the forward keeps for the backward."""
@@ -23,14 +23,16 @@ def forward_kernel(
     u_time_stride, u_batch_stride, delta_time_stride, delta_batch_stride, B_time_stride, B_batch_stride,
     C_time_stride, C_batch_stride, z_time_stride, z_batch_stride,
     HAS_D: tl.constexpr, HAS_Z: tl.constexpr, HAS_BIAS: tl.constexpr, HAS_INITIAL: tl.constexpr,
-    SOFTPLUS: tl.constexpr, CHECKPOINT: tl.constexpr, BLOCK_D: tl.constexpr, BLOCK_N: tl.constexpr,
+    SOFTPLUS: tl.constexpr, FIXED_B: tl.constexpr, FIXED_C: tl.constexpr, CHECKPOINT: tl.constexpr,
+    BLOCK_D: tl.constexpr, BLOCK_N: tl.constexpr,
 ):  # fmt: skip
     """Program (i, j): channels i BLOCK_D .. (i + 1) BLOCK_D of sequence j, all steps. Reads inputs, writes y, states.
 
-    u, delta, z: (length, batch, dim) and B, C: (length, batch, d_state), the last axis contiguous;
-    y: (length, batch, dim); checkpoints: (chunks, batch, dim, d_state).
+    u, delta, z: (length, batch, dim) and B, C: (length, batch, d_state), the last axis contiguous, or with FIXED_B and
+    FIXED_C (dim, d_state) for all tokens; y: (length, batch, dim); checkpoints: (chunks, batch, dim, d_state).
     """
     row, d, n, own, real_d, real_n, real = place(dim, d_state, BLOCK_D, BLOCK_N)
+    B_tile, C_tile = load(B_ptr + own, real & FIXED_B), load(C_ptr + own, real & FIXED_C)
     u_ptr += row * u_batch_stride + d
     delta_ptr += row * delta_batch_stride + d
     B_ptr += row * B_batch_stride + n
@@ -48,12 +50,12 @@ def forward_kernel(
         t = tl.cast(step, tl.int64)
         u_t = load(u_ptr + t * u_time_stride, real_d)
         raw = load(delta_ptr + t * delta_time_stride, real_d)
-        B_t = load(B_ptr + t * B_time_stride, real_n)
-        C_t = load(C_ptr + t * C_time_stride, real_n)
+        B_t = of_step(B_ptr + t * B_time_stride, real_n, B_tile, FIXED_B)
+        C_t = of_step(C_ptr + t * C_time_stride, real_n, C_tile, FIXED_C)
 
         delta_t = step_size(raw + shift, SOFTPLUS)
-        h = decay(delta_t, A) * h + (delta_t * u_t)[:, None] * B_t[None, :]
-        y_t = tl.sum(h * C_t[None, :], axis=1) + skip * u_t
+        h = decay(delta_t, A) * h + (delta_t * u_t)[:, None] * B_t
+        y_t = tl.sum(h * C_t, axis=1) + skip * u_t
         if HAS_Z:
             z_t = load(z_ptr + t * z_time_stride, real_d)
             y_t *= z_t * tl.sigmoid(z_t)
@@ -70,18 +72,23 @@ def backward_kernel(
     u_time_stride, u_batch_stride, delta_time_stride, delta_batch_stride, B_time_stride, B_batch_stride,
     C_time_stride, C_batch_stride, z_time_stride, z_batch_stride,
     HAS_D: tl.constexpr, HAS_Z: tl.constexpr, HAS_BIAS: tl.constexpr,
-    SOFTPLUS: tl.constexpr, CHECKPOINT: tl.constexpr, BLOCK_D: tl.constexpr, BLOCK_N: tl.constexpr,
+    SOFTPLUS: tl.constexpr, FIXED_B: tl.constexpr, FIXED_C: tl.constexpr, CHECKPOINT: tl.constexpr,
+    BLOCK_D: tl.constexpr, BLOCK_N: tl.constexpr,
 ):  # fmt: skip
     """Program (i, j): as in the forward, chunks from the last to the first.
 
     In each chunk it walks forward from the checkpoint and writes the state before every step to its own piece of
     `scratch`, (CHECKPOINT, BLOCK_D, BLOCK_N), which stays in the L2 cache; then it walks back with the adjoint
     g_t = C_t grad_y_t + a_{t+1} g_{t+1} in registers. B's and C's gradients sum over channels, hence over programs:
-    each program writes its share, grad_B and grad_C being (channel blocks, length, batch, d_state).
+    each program writes its share, grad_B and grad_C being (channel blocks, length, batch, d_state). Those of a fixed B
+    or C sum over steps: (batch, dim, d_state).
     """
     row, d, n, own, real_d, real_n, real = place(dim, d_state, BLOCK_D, BLOCK_N)
-    program = row * tl.num_programs(0) + tl.program_id(0)
-    share = tl.program_id(0).to(tl.int64) * length
+    B_tile, C_tile = load(B_ptr + own, real & FIXED_B), load(C_ptr + own, real & FIXED_C)
+    sum_B = tl.zeros((BLOCK_D, BLOCK_N), tl.float32)
+    sum_C = tl.zeros((BLOCK_D, BLOCK_N), tl.float32)
+    program = tl.program_id(0).to(tl.int64)
+    share = (tl.program_id(0) % tl.cdiv(dim, BLOCK_D)).to(tl.int64) * length
     scratch_ptr += program * CHECKPOINT * BLOCK_D * BLOCK_N + tl.arange(0, BLOCK_D)[:, None] * BLOCK_N + n[None, :]
     u_ptr += row * u_batch_stride + d
     delta_ptr += row * delta_batch_stride + d
@@ -104,8 +111,8 @@ def backward_kernel(
         steps = tl.minimum(length - first, CHECKPOINT)
         h = load(checkpoints_ptr + (chunk * batch + row) * dim * d_state + own, real)
         _replay(
-            h, A, shift, scratch_ptr, u_ptr, delta_ptr, B_ptr, first, steps, real_d, real_n,
-            u_time_stride, delta_time_stride, B_time_stride, SOFTPLUS,
+            h, A, shift, scratch_ptr, u_ptr, delta_ptr, B_ptr, B_tile, first, steps, real_d, real_n,
+            u_time_stride, delta_time_stride, B_time_stride, SOFTPLUS, FIXED_B,
         )  # fmt: skip
         tl.debug_barrier()  # what one thread of the program wrote, another may read
 
@@ -114,26 +121,26 @@ def backward_kernel(
             t = tl.cast(first + i, tl.int64)
             u_t = load(u_ptr + t * u_time_stride, real_d)
             raw = load(delta_ptr + t * delta_time_stride, real_d) + shift
-            B_t = load(B_ptr + t * B_time_stride, real_n)
-            C_t = load(C_ptr + t * C_time_stride, real_n)
+            B_t = of_step(B_ptr + t * B_time_stride, real_n, B_tile, FIXED_B)
+            C_t = of_step(C_ptr + t * C_time_stride, real_n, C_tile, FIXED_C)
             out = (t * batch + row) * dim + d
             grad = load(grad_y_ptr + out, real_d)
             before = tl.load(scratch_ptr + i * BLOCK_D * BLOCK_N)
 
             delta_t = step_size(raw, SOFTPLUS)
             a = decay(delta_t, A)
-            h = a * before + (delta_t * u_t)[:, None] * B_t[None, :]
+            h = a * before + (delta_t * u_t)[:, None] * B_t
             if HAS_Z:
                 z_t = load(z_ptr + t * z_time_stride, real_d)
                 gate = tl.sigmoid(z_t)
-                y_t = tl.sum(h * C_t[None, :], axis=1) + skip * u_t
+                y_t = tl.sum(h * C_t, axis=1) + skip * u_t
                 tl.store(grad_z_ptr + out, grad * y_t * gate * (1 + z_t * (1 - gate)), mask=real_d)
                 grad *= z_t * gate
 
-            g = grad[:, None] * C_t[None, :] + carried
+            g = grad[:, None] * C_t + carried
             carried = a * g
             through_decay = carried * before
-            write = tl.sum(g * B_t[None, :], axis=1)
+            write = tl.sum(g * B_t, axis=1)
             grad_step = u_t * write + tl.sum(through_decay * A, axis=1)
             sum_A += delta_t[:, None] * through_decay
             sum_D += grad * u_t
@@ -143,11 +150,21 @@ def backward_kernel(
             tl.store(grad_u_ptr + out, delta_t * write + skip * grad, mask=real_d)
             tl.store(grad_delta_ptr + out, grad_step, mask=real_d)
             shared = ((share + t) * batch + row) * d_state + n
-            tl.store(grad_B_ptr + shared, tl.sum(g * (delta_t * u_t)[:, None], axis=0), mask=real_n)
-            tl.store(grad_C_ptr + shared, tl.sum(grad[:, None] * h, axis=0), mask=real_n)
+            if FIXED_B:
+                sum_B += g * (delta_t * u_t)[:, None]
+            else:
+                tl.store(grad_B_ptr + shared, tl.sum(g * (delta_t * u_t)[:, None], axis=0), mask=real_n)
+            if FIXED_C:
+                sum_C += grad[:, None] * h
+            else:
+                tl.store(grad_C_ptr + shared, tl.sum(grad[:, None] * h, axis=0), mask=real_n)
         tl.debug_barrier()
 
     tl.store(grad_A_ptr + row * dim * d_state + own, sum_A, mask=real)
+    if FIXED_B:
+        tl.store(grad_B_ptr + row * dim * d_state + own, sum_B, mask=real)
+    if FIXED_C:
+        tl.store(grad_C_ptr + row * dim * d_state + own, sum_C, mask=real)
     tl.store(grad_initial_ptr + row * dim * d_state + own, carried, mask=real)
     tl.store(grad_D_ptr + row * dim + d, sum_D, mask=real_d)
     tl.store(grad_bias_ptr + row * dim + d, sum_bias, mask=real_d)
@@ -155,8 +172,8 @@ def backward_kernel(
 
 @triton.jit
 def _replay(
-    h, A, shift, scratch_ptr, u_ptr, delta_ptr, B_ptr, first, steps, real_d, real_n,
-    u_time_stride, delta_time_stride, B_time_stride, SOFTPLUS: tl.constexpr,
+    h, A, shift, scratch_ptr, u_ptr, delta_ptr, B_ptr, B_tile, first, steps, real_d, real_n,
+    u_time_stride, delta_time_stride, B_time_stride, SOFTPLUS: tl.constexpr, FIXED_B: tl.constexpr,
 ):  # fmt: skip
     """Run the recurrence over `steps` steps from state h, and write the state before each of them to scratch."""
     for i in range(steps):
@@ -164,12 +181,15 @@ def _replay(
         tl.store(scratch_ptr + i * A.shape[0] * A.shape[1], h)
         u_t = load(u_ptr + t * u_time_stride, real_d)
         delta_t = step_size(load(delta_ptr + t * delta_time_stride, real_d) + shift, SOFTPLUS)
-        B_t = load(B_ptr + t * B_time_stride, real_n)
-        h = decay(delta_t, A) * h + (delta_t * u_t)[:, None] * B_t[None, :]
+        B_t = of_step(B_ptr + t * B_time_stride, real_n, B_tile, FIXED_B)
+        h = decay(delta_t, A) * h + (delta_t * u_t)[:, None] * B_t
 
 
 class TritonScan(torch.autograd.Function):
-    """Arguments of `selective_scan_time_first` with any strides; D, z, delta_bias and initial_state may be None."""
+    """Arguments of `selective_scan_time_first` with any strides; D, z, delta_bias and initial_state may be None.
+
+    B and C of one group: (length, batch, d_state) or (dim, d_state).
+    """
 
     @staticmethod
     def forward(ctx, u, delta, A, B, C, D, z, delta_bias, initial_state, softplus):
@@ -183,19 +203,22 @@ class TritonScan(torch.autograd.Function):
             "HAS_Z": z is not None,
             "HAS_BIAS": delta_bias is not None,
             "SOFTPLUS": softplus,
+            "FIXED_B": B.ndim == 2,
+            "FIXED_C": C.ndim == 2,
             "CHECKPOINT": CHECKPOINT,
             **tile(d_state),
         }
         ctx.has_initial = initial_state is not None
         D, delta_bias, initial = (A if t is None else t.contiguous() for t in (D, delta_bias, initial_state))
         inputs = (u, delta, A, B, C, D, u if z is None else z, delta_bias)  # what stands in for None is never read
-        strides = [stride for tensor in (u, delta, B, C, inputs[6]) for stride in tensor.stride()[:2]]
+        read = (u, delta, B, C, inputs[6])
+        strides = [stride for tensor in read for stride in (tensor.stride()[:2] if tensor.ndim == 3 else (0, 0))]
         ctx.sizes = (length, batch, dim, d_state, *strides)
 
         checkpoints = u.new_empty(triton.cdiv(length, CHECKPOINT), batch, dim, d_state, dtype=torch.float32)
         last = u.new_empty(batch, dim, d_state, dtype=torch.float32)
         y = u.new_empty(length, batch, dim)
-        forward_kernel[(triton.cdiv(dim, ctx.flags["BLOCK_D"]), batch)](
+        forward_kernel[(triton.cdiv(dim, ctx.flags["BLOCK_D"]) * batch,)](
             *inputs, initial, y, last, checkpoints, *ctx.sizes, HAS_INITIAL=ctx.has_initial, **ctx.flags
         )
         ctx.save_for_backward(*inputs, checkpoints)
@@ -213,9 +236,12 @@ class TritonScan(torch.autograd.Function):
         scratch = u.new_empty(blocks * batch, CHECKPOINT, flags["BLOCK_D"], flags["BLOCK_N"], **wide)
         grad_u, grad_delta, grad_z = (u.new_empty(length, batch, dim, dtype=t.dtype) for t in (u, delta, z))
         grad_A, grad_initial = (u.new_empty(batch, dim, d_state, **wide) for _ in range(2))
-        grad_B, grad_C = (u.new_empty(blocks, length, batch, d_state, **wide) for _ in range(2))
+        grad_B, grad_C = (
+            u.new_empty((batch, dim, d_state) if t.ndim == 2 else (blocks, length, batch, d_state), **wide)
+            for t in (B, C)
+        )
         grad_D, grad_bias = (u.new_empty(batch, dim, **wide) for _ in range(2))
-        backward_kernel[(blocks, batch)](
+        backward_kernel[(blocks * batch,)](
             grad_y.contiguous(), grad_last.contiguous(), *inputs, checkpoints, scratch,
             grad_u, grad_delta, grad_A, grad_B, grad_C, grad_D, grad_z, grad_bias, grad_initial,
             *ctx.sizes, **flags,
@@ -235,4 +261,4 @@ class TritonScan(torch.autograd.Function):
 
 
 def _last_axis_contiguous(tensor: Tensor) -> Tensor:
-    return tensor if tensor.stride(2) == 1 else tensor.contiguous()
+    return tensor if tensor.ndim == 3 and tensor.stride(2) == 1 else tensor.contiguous()

@@ -52,7 +52,7 @@ def state_update_by_triton(
     y = torch.empty_like(x, memory_format=torch.contiguous_format)
     optional = (A if tensor is None else tensor for tensor in (D, z, dt_bias))  # what stands in for None is never read
     inputs = (tensor.contiguous() for tensor in (x, dt, A, B, C, *optional))
-    update_kernel[(triton.cdiv(dim, block["BLOCK_D"]), batch)](
+    update_kernel[(triton.cdiv(dim, block["BLOCK_D"]) * batch,)](
         state, *inputs, y, dim, d_state,
         HAS_D=D is not None, HAS_Z=z is not None, HAS_BIAS=dt_bias is not None, SOFTPLUS=dt_softplus, **block,
     )  # fmt: skip

@@ -61,9 +61,8 @@ def scatter_kernel(
     BLOCK_D: tl.constexpr,
 ):  # fmt: skip
     """Program (s, b): row s of sequence b. Reads x and, if a slot sends something here, its update; writes once."""
-    batch = tl.program_id(1).to(tl.int64)
-    time = tl.program_id(0).to(tl.int64)
-    row = batch * length + time
+    row = tl.program_id(0).to(tl.int64)
+    batch, time = row // length, row % length
     j = tl.load(slot_of_row_ptr + row).to(tl.int64)
     slot = batch * capacity + j
     d = tl.arange(0, BLOCK_D)
@@ -109,9 +108,8 @@ def scatter_backward_kernel(
 @triton.jit
 def _slot(indices_ptr, capacity):
     """Sequence, slot (counted through all sequences) and row of x that this program serves."""
-    batch = tl.program_id(1).to(tl.int64)
-    slot = batch * capacity + tl.program_id(0)
-    return batch, slot, tl.load(indices_ptr + slot).to(tl.int64)
+    slot = tl.program_id(0).to(tl.int64)  # on one axis: CUDA's others end at 65,535, batches do not
+    return slot // capacity, slot, tl.load(indices_ptr + slot).to(tl.int64)
 
 
 class TritonGather(torch.autograd.Function):
@@ -126,7 +124,7 @@ class TritonGather(torch.autograd.Function):
         normed, rows = (x.new_empty(batch, capacity, dim) for _ in range(2))
         inverse = x.new_empty(batch, capacity, dtype=torch.float32)
         ctx.block = {"BLOCK_D": triton.next_power_of_2(dim)}
-        gather_kernel[(capacity, batch)](
+        gather_kernel[(capacity * batch,)](
             x, indices, weight, normed, rows, inverse, dim, capacity, *x.stride()[:2], float(eps), **ctx.block
         )
         ctx.save_for_backward(rows, indices, weight, inverse)
@@ -159,7 +157,7 @@ class TritonScatter(torch.autograd.Function):
         indices, updates, gates = indices.contiguous(), updates.contiguous(), gates.contiguous()
         ctx.block = {"BLOCK_D": triton.next_power_of_2(dim)}
         out = x.new_empty(batch, length, dim)
-        scatter_kernel[(length, batch)](
+        scatter_kernel[(length * batch,)](
             x, _slot_of_row(indices, length), updates, gates, out, length, dim, capacity, *x.stride()[:2], **ctx.block
         )
         ctx.save_for_backward(indices, updates, gates)
@@ -171,7 +169,7 @@ class TritonScatter(torch.autograd.Function):
         indices, updates, gates = ctx.saved_tensors
         batch, capacity, dim = updates.shape
         grad_updates, grad_gates = torch.empty_like(updates), torch.empty_like(gates)
-        scatter_backward_kernel[(capacity, batch)](
+        scatter_backward_kernel[(capacity * batch,)](
             grad.contiguous(), indices, updates, gates, grad_updates, grad_gates, grad.shape[1], dim, capacity,
             **ctx.block,
         )  # fmt: skip
@@ -181,7 +179,7 @@ class TritonScatter(torch.autograd.Function):
 def add_rows_(x: Tensor, indices: Tensor, updates: Tensor, gates: Tensor) -> Tensor:
     """`scatter_add_rows` into x itself, whose channels must lie next to each other."""
     batch, capacity = indices.shape
-    add_kernel[(capacity, batch)](
+    add_kernel[(capacity * batch,)](
         x, indices.contiguous(), updates.contiguous(), gates.contiguous(), x.shape[2], capacity, *x.stride()[:2],
         BLOCK_D=triton.next_power_of_2(x.shape[2]),
     )  # fmt: skip
