@@ -13,13 +13,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from lib.nn.language import hugging_face
+from lib.nn.language.config_fields import read_fields
 
-REQUIRED = {
-    "hidden_act": "gelu",
-    "position_embedding_type": "absolute",
-    "is_decoder": False,
-    "add_cross_attention": False,
-}
+REQUIRED = {"hidden_act": "gelu", "position_embedding_type": "absolute"}
 """Fields that shape a BERT and the one value that ours can follow, which is also what their absence means."""
 NAMES = {
     "embeddings.word_embeddings.": "embed_tokens.",
@@ -62,8 +58,7 @@ class EncoderConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> EncoderConfig:
         """From the `config.json` of a BERT. Raises ValueError for a field that ours cannot follow."""
-        hugging_face.require(values, "bert", REQUIRED)
-        return cls(**{name: values[name] for name in cls.__dataclass_fields__ if name in values})
+        return cls(**read_fields(cls, values, "bert", REQUIRED, read=("tie_word_embeddings",)))
 
     def to_dict(self) -> dict[str, Any]:
         return {"model_type": "bert", "architectures": ["BertModel"], **asdict(self), "hidden_act": "gelu"}
@@ -84,7 +79,7 @@ class SelfAttention(nn.Module):
             project(x).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # (batch, heads, length, head_dim)
             for project in (self.q_proj, self.k_proj, self.v_proj)
         )
-        visible = None if mask is None else mask[:, None, None, :]
+        visible = None if mask is None else mask[:, None, None, :].bool()
         attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=visible)
         return self.o_proj(attended.transpose(1, 2).flatten(2))
 
@@ -145,7 +140,7 @@ class TextEncoder(nn.Module):
 
         Raises ValueError for a text without a real token.
         """
-        mask = torch.ones_like(tokens, dtype=torch.bool) if mask is None else mask
+        mask = torch.ones_like(tokens, dtype=torch.bool) if mask is None else mask.bool()
         if not mask.any(1).all():
             raise ValueError("mask must leave at least one real token of every text")
         weights = mask[..., None].to(self.embed_tokens.weight.dtype)  # (batch, length, 1)
@@ -159,15 +154,19 @@ class TextEncoder(nn.Module):
         Raises FileNotFoundError or ValueError with one sentence when a file, a field or a weight does not fit.
         """
         config = EncoderConfig.from_dict(hugging_face.read_config(folder))
-        weights = {name.removeprefix("bert."): tensor for name, tensor in hugging_face.read_folder(folder).items()}
+        weights = hugging_face.named(hugging_face.read_folder(folder), lambda name: name.removeprefix("bert."))
         unread = ("pooler.", "cls.", "embeddings.position_ids")
-        ours = {
-            hugging_face.renamed(name, NAMES): tensor for name, tensor in weights.items() if not name.startswith(unread)
-        }
+        weights = {name: tensor for name, tensor in weights.items() if not name.startswith(unread)}
+        ours = hugging_face.named(weights, lambda name: hugging_face.renamed(name, NAMES))
+        hugging_face.require_layers(ours, config.num_hidden_layers)
         return hugging_face.filled(lambda: cls(config), ours, dtype)
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write config.json and model.safetensors as a BertModel's without pooler."""
+        """Write config.json and model.safetensors as a BertModel's without pooler.
+
+        Raises ValueError for a model whose adapters are not merged.
+        """
         back = {ours: theirs for theirs, ours in NAMES.items()}
-        weights = {hugging_face.renamed(name, back): tensor for name, tensor in self.state_dict().items()}
-        hugging_face.write_folder(folder, self.config.to_dict(), weights)
+        weights = hugging_face.own_weights(self, lambda: type(self)(self.config))
+        theirs = hugging_face.named(weights, lambda name: hugging_face.renamed(name, back))
+        hugging_face.write_folder(folder, self.config.to_dict(), theirs)

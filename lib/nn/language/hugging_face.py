@@ -1,7 +1,8 @@
 """Folders as Hugging Face writes them, config.json beside safetensors, to our models and back: Jamba and Llama.
 
 Only files inside the folder are read, and none but safetensors for weights. A field that shapes the model is taken or
-refused with a sentence that names it; what concerns training or generation alone is passed over.
+refused with a sentence that names it (`lib.nn.language.config_fields`). What is saved is what is loaded, here and by
+transformers; a model that their layout cannot express is not written.
 """
 
 from __future__ import annotations
@@ -13,16 +14,27 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from lib.nn.weights import read_weights
+from lib.nn.language.config_fields import check_type, read_fields
+from lib.nn.weights import read_weights, write_weights
 
 Model = TypeVar("Model", bound=nn.Module)
 
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
+
 JAMBA_REQUIRED = {"hidden_act": "silu", "mamba_inner_layernorms": True, "sliding_window": None}
-LLAMA_REQUIRED = {"hidden_act": "silu", "attention_bias": False, "mlp_bias": False, "pretraining_tp": 1}
+LLAMA_REQUIRED = {
+    "hidden_act": "silu",
+    "attention_bias": False,
+    "mlp_bias": False,
+    "pretraining_tp": 1,
+    "rope_interleaved": False,
+}
 """Fields that shape the model and the one value that ours can follow, which is also what their absence means."""
+LLAMA_READ = ("rope_parameters", "rope_scaling", "rope_theta")
+"""Fields that `read_llama_config` takes besides the sizes."""
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
@@ -34,29 +46,46 @@ def read_config(folder: str | Path) -> dict[str, Any]:
 
 
 def read_folder(folder: str | Path) -> dict[str, Tensor]:
-    """All tensors of model.safetensors, or of the shards that its index names."""
+    """All tensors of model.safetensors, or where there is none of the shards that its index names.
+
+    Raises FileNotFoundError for a file that is not there, ValueError for one that is damaged, that lies outside of the
+    folder, or that holds a weight which another one holds too.
+    """
     folder = Path(folder)
-    index = folder / "model.safetensors.index.json"
-    names = ["model.safetensors"]
-    if index.is_file():
-        names = sorted(set(_read_object(index)["weight_map"].values()))
+    names = [WEIGHTS]
+    if not (folder / WEIGHTS).is_file() and (folder / INDEX).is_file():  # the order in which transformers looks
+        names = _shards(_read_object(folder / INDEX))
     weights: dict[str, Tensor] = {}
     for name in names:
-        if Path(name).name != name or Path(name).suffix != ".safetensors":
-            raise ValueError(f"weight_map must name safetensors files in the folder itself, got {name!r}")
         if not (folder / name).is_file():
             raise FileNotFoundError(f"folder must hold {name}, found no such file in {folder.name!r}")
-        weights.update(read_weights(folder / name))
+        part = read_weights(folder / name)
+        if twice := sorted(part.keys() & weights.keys()):
+            raise ValueError(f"every weight must lie in one file, {twice[0]} lies in {name!r} and in another")
+        weights.update(part)
     return weights
 
 
+def _shards(index: Mapping[str, Any]) -> list[str]:
+    places = index.get("weight_map")
+    if not isinstance(places, dict) or not places:
+        raise ValueError(f"{INDEX} must hold a weight_map, the file of each weight, got {type(places).__name__}")
+    for name in places.values():
+        if not isinstance(name, str) or Path(name).name != name or Path(name).suffix != ".safetensors":
+            raise ValueError(f"weight_map must name safetensors files in the folder itself, got {name!r}")
+    return sorted(set(places.values()))
+
+
 def write_folder(folder: str | Path, config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
-    """Write config.json and model.safetensors."""
+    """Write config.json and model.safetensors, and take away the shards that lay there, which are another model's."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    write_weights(folder / WEIGHTS, weights)
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-    contiguous = {name: tensor.contiguous() for name, tensor in weights.items()}
-    save_file(contiguous, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / INDEX).unlink(missing_ok=True)
+    for path in folder.iterdir():
+        if SHARD.fullmatch(path.name):
+            path.unlink()
 
 
 def filled(
@@ -64,8 +93,61 @@ def filled(
 ) -> Model:
     """The model that `build` makes, with these weights in `dtype` instead of a random start, ready for evaluation.
 
-    Raises ValueError, which names the `source` of the shapes, when a weight is missing, too many or of another shape.
+    Raises ValueError, which names the `source` of the shapes, when a weight is missing, too many, of another shape,
+    no floating-point number or not finite.
     """
+    model = _fitting(build, weights, source)
+    for name, tensor in weights.items():
+        if not tensor.is_floating_point():
+            raise ValueError(f"{name} must be floating point, got {str(tensor.dtype).removeprefix('torch.')}")
+    kinds = {name: type(parameter) for name, parameter in model.named_parameters(remove_duplicate=False)}
+    ready = {name: kinds.get(name, Tensor)(tensor.to(dtype)) for name, tensor in weights.items()}
+    for name, tensor in ready.items():
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{name} must be finite in {str(dtype).removeprefix('torch.')}, got infinity or NaN")
+    model.load_state_dict(ready, assign=True)  # a parameter keeps its type, and with it what it says of itself
+    return model.eval()
+
+
+def own_weights(model: nn.Module, build: Callable[[], nn.Module]) -> dict[str, Tensor]:
+    """The model's state, when it has the names and shapes of what `build` makes.
+
+    Raises ValueError when it does not: an adapter that is not merged would be lost.
+    """
+    weights = model.state_dict()
+    try:
+        _fitting(build, weights, "its config")
+    except ValueError as error:
+        raise ValueError(f"{error}: merge or remove adapters before saving") from None
+    return weights
+
+
+def require_layers(weights: Mapping[str, Tensor], layers: int, field: str = "num_hidden_layers") -> None:
+    """Raise ValueError unless the weights, by our names, have so many layers: asked before a layer is built."""
+    found = {int(match[1]) for name in weights if (match := re.match(r"(?:model\.)?layers\.(\d+)\.", name))}
+    if len(found) != layers:
+        raise ValueError(f"{field} must be the number of layers among the weights, {len(found)}, got {layers}")
+
+
+def untied(weights: Mapping[str, Tensor], embedding: str, head: str) -> bool:
+    """Whether the output matrix among the weights is there and is not the embedding: no flag may say otherwise."""
+    if head not in weights or embedding not in weights:
+        return False
+    return not torch.equal(weights[embedding], weights[head])
+
+
+def named(weights: Mapping[str, Tensor], rename: Callable[[str], str]) -> dict[str, Tensor]:
+    """The weights by other names. Raises ValueError when two would get the same."""
+    found: dict[str, Tensor] = {}
+    for name, tensor in weights.items():
+        if rename(name) in found:
+            raise ValueError(f"weights must differ in their names, two of them stand for {rename(name)}")
+        found[rename(name)] = tensor
+    return found
+
+
+def _fitting(build: Callable[[], Model], weights: Mapping[str, Tensor], source: str) -> Model:
+    """What `build` makes, without memory. Raises ValueError unless it has the names and shapes of these weights."""
     with torch.device("meta"):
         model = build()
     expected = model.state_dict()
@@ -75,28 +157,19 @@ def filled(
     for name, like in expected.items():
         if weights[name].shape != like.shape:
             raise ValueError(f"{name} must have shape {tuple(like.shape)}, got {tuple(weights[name].shape)}")
-    kinds = {name: type(parameter) for name, parameter in model.named_parameters(remove_duplicate=False)}
-    ready = {name: kinds.get(name, Tensor)(tensor.to(dtype)) for name, tensor in weights.items()}
-    model.load_state_dict(ready, assign=True)  # a parameter keeps its type, and with it what it says of itself
-    return model.eval()
+    return model
 
 
-def require(values: Mapping[str, Any], model_type: str, required: Mapping[str, Any]) -> None:
-    """Raise ValueError unless the config is of this family and holds the required values, or none, in their fields."""
-    if values.get("model_type", model_type) != model_type:
-        raise ValueError(f"model_type must be {model_type!r}, got {values['model_type']!r}")
-    for name, needed in required.items():
-        if values.get(name, needed) != needed:
-            raise ValueError(f"{name} must be {needed!r}, got {values[name]!r}")
-
-
-def read_llama_config(values: Mapping[str, Any]) -> dict[str, Any]:
+def read_llama_config(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a Llama's config.json that shape our `TransformerConfig`, with Hugging Face's defaults."""
-    require(values, "llama", LLAMA_REQUIRED)
+    ours = ("gated", "conv_width")
+    found = read_fields(kind, values, "llama", LLAMA_REQUIRED, ours=ours, read=LLAMA_READ)
     rope = values.get("rope_parameters") or values.get("rope_scaling") or {}
-    kind = rope.get("rope_type", rope.get("type", "default"))
-    if kind != "default" or rope.get("partial_rotary_factor", 1.0) != 1.0:
+    usual = {"rope_type": "default", "type": "default", "partial_rotary_factor": 1.0}
+    if not isinstance(rope, dict) or any(usual.get(name, value) != value for name, value in rope.items()):
         raise ValueError(f"rope_parameters must be of rope_type 'default' and turn whole heads, got {rope}")
+    if unknown := sorted(rope.keys() - usual.keys() - {"rope_theta"}):
+        raise ValueError(f"rope_parameters must hold rope_type and rope_theta alone, got {', '.join(unknown)} too")
     defaults = {
         "vocab_size": 32_000,
         "hidden_size": 4096,
@@ -108,8 +181,9 @@ def read_llama_config(values: Mapping[str, Any]) -> dict[str, Any]:
         "rms_norm_eps": 1e-6,
         "tie_word_embeddings": False,
     }
-    theta = rope.get("rope_theta", values.get("rope_theta", 10_000.0))
-    return {"rope_theta": theta} | {name: values.get(name, default) for name, default in defaults.items()}
+    theta = rope.get("rope_theta", found.get("rope_theta", 10_000.0))
+    check_type("rope_theta", theta, "float")
+    return defaults | found | {"rope_theta": theta}
 
 
 def llama_config(config: Any) -> dict[str, Any]:
@@ -147,23 +221,22 @@ LLAMA_NAMES = {
 def from_llama(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Our names for a Llama's weights. The rotary frequencies that old files store are computed anew and left out."""
     ours = {name: tensor for name, tensor in weights.items() if not name.endswith("rotary_emb.inv_freq")}
-    return {renamed(name, LLAMA_NAMES): tensor for name, tensor in ours.items()}
+    return named(ours, lambda name: renamed(name, LLAMA_NAMES))
 
 
 def to_llama(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The inverse of `from_llama`."""
     back = {ours: theirs for theirs, ours in LLAMA_NAMES.items()}
-    return {renamed(name, back): tensor for name, tensor in weights.items()}
+    return named(weights, lambda name: renamed(name, back))
 
 
 def from_jamba(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Our names for a Jamba's: one `mixer` for `mamba` and `self_attn`; experts stacked as transformers does in memory.
 
-    Raises ValueError when an expert lacks one of its three matrices.
+    Raises ValueError when an expert lacks one of its three matrices, or a weight is there under two names.
     """
     ours, experts = {}, {}
-    for name, tensor in weights.items():
-        name = re.sub(r"\.(mamba|self_attn)\.", ".mixer.", name)
+    for name, tensor in named(weights, lambda name: re.sub(r"\.(mamba|self_attn)\.", ".mixer.", name)).items():
         expert = re.match(r"(.*\.experts)\.(\d+)\.(gate|up|down)_proj\.weight$", name)
         if expert:
             experts.setdefault(expert[1], {})[int(expert[2]), expert[3]] = tensor
@@ -207,7 +280,10 @@ def renamed(name: str, parts: Mapping[str, str]) -> str:
 
 
 def _read_object(path: Path) -> dict[str, Any]:
-    values = json.loads(path.read_text())
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError among them
+        raise ValueError(f"{path.name} must hold JSON in UTF-8, it is damaged or something else: {error}") from None
     if not isinstance(values, dict):
         raise ValueError(f"{path.name} must hold an object, got {type(values).__name__}")
     return values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lib.nn.language import hugging_face
+from lib.nn.language.config_fields import check_type, read_fields
 from lib.nn.language.decoder import Decoder, DecoderLayer, DecoderLM
 from lib.nn.layers.attention import Attention
 from lib.nn.layers.experts import MixtureOfExperts
 from lib.nn.layers.feedforward import GatedMLP
 from lib.nn.layers.mamba import MambaMixer
+
+OURS = {"rope_theta": None, "mamba_inner_norms": True, "expert_intermediate_size": None}
+"""Fields of `JambaConfig` that Hugging Face's Jamba does not have, at the values that it stands for."""
+ALSO_READ = ("num_local_experts", "layers_block_type", "layer_types", "layers_num_experts")
+"""Hugging Face's other ways to say what the fields of `JambaConfig` say."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +92,32 @@ class JambaConfig:
     @classmethod
     def from_dict(cls, values: dict) -> JambaConfig:
         """From a Hugging Face `config.json`. Raises ValueError for a field that ours cannot follow."""
-        known = {field.name for field in fields(cls)}
-        hugging_face.require(values, "jamba", hugging_face.JAMBA_REQUIRED)
-        return cls(**{name: value for name, value in values.items() if name in known})
+        plain = {name: value for name, value in values.items() if name not in OURS or value != OURS[name]}
+        found = read_fields(cls, plain, "jamba", hugging_face.JAMBA_REQUIRED, ours=OURS, read=ALSO_READ)
+        if "num_key_value_heads" in values and values["num_key_value_heads"] is None:
+            found["num_key_value_heads"] = found.get("num_attention_heads", cls.num_attention_heads)
+        if values.get("num_local_experts") is not None:
+            check_type("num_local_experts", values["num_local_experts"], "int")
+            if found.setdefault("num_experts", values["num_local_experts"]) != values["num_local_experts"]:
+                raise ValueError(
+                    f"num_local_experts must be num_experts ({found['num_experts']}), got {values['num_local_experts']}"
+                )
+        config = cls(**found)
+        config._check_lists(values)
+        return config
+
+    def _check_lists(self, values: dict) -> None:
+        """Lists of the layers' kinds, where a file has them, say what the periods and offsets say."""
+        attends = [letter == "A" for letter in self.pattern] if values.keys() & set(ALSO_READ) else []
+        experts = [self.num_experts if self.has_experts(i) else 1 for i in range(len(attends))]
+        said = {
+            "layers_block_type": ["attention" if here else "mamba" for here in attends],
+            "layer_types": ["full_attention" if here else "linear_attention" for here in attends],
+            "layers_num_experts": experts,
+        }
+        for name, expected in said.items():
+            if values.get(name) is not None and values[name] != expected:
+                raise ValueError(f"{name} must be what the periods and offsets say, {expected}, got {values[name]}")
 
     def to_dict(self) -> dict:
         return {"model_type": "jamba", "architectures": ["JambaForCausalLM"], **asdict(self)}
@@ -114,6 +143,9 @@ class JambaConfig:
 
     def has_experts(self, layer: int) -> bool:
         return self.num_experts > 1 and layer % self.expert_layer_period == self.expert_layer_offset
+
+
+EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 
 
 class JambaLM(DecoderLM):
@@ -149,8 +181,13 @@ class JambaLM(DecoderLM):
         """
         config = JambaConfig.from_dict(hugging_face.read_config(folder))
         weights = hugging_face.from_jamba(hugging_face.read_folder(folder))
+        hugging_face.require_layers(weights, config.num_hidden_layers)
         if config.tie_word_embeddings:
-            weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
+            if hugging_face.untied(weights, EMBEDDING, HEAD):
+                config = replace(config, tie_word_embeddings=False)
+            for name, other in ((HEAD, EMBEDDING), (EMBEDDING, HEAD)):
+                if name not in weights and other in weights:
+                    weights[name] = weights[other]
         model = hugging_face.filled(lambda: cls(config), weights, dtype)
         if config.tie_word_embeddings:
             model.lm_head.weight = model.model.embed_tokens.weight
@@ -159,13 +196,22 @@ class JambaLM(DecoderLM):
     def save_pretrained(self, folder: str | Path) -> None:
         """Write config.json and model.safetensors in Hugging Face's layout, experts one by one.
 
-        Ours alone are `rope_theta`, `mamba_inner_norms` False and `expert_intermediate_size`: transformers cannot
-        build a model that sets one of them.
+        An output matrix that is not the embedding is written, whatever `tie_word_embeddings` says. Raises ValueError
+        for a model that transformers cannot build (`rope_theta`, no inner norms, experts of their own width) and for
+        one whose adapters are not merged.
         """
-        weights = hugging_face.to_jamba(self.state_dict(), self.config.pattern)
-        if self.config.tie_word_embeddings:
-            del weights["lm_head.weight"]
-        hugging_face.write_folder(folder, self.config.to_dict(), weights)
+        config = self.config.to_dict()
+        for name, theirs in OURS.items():
+            value = config.pop(name)
+            if value != theirs and not (name == "expert_intermediate_size" and value == self.config.intermediate_size):
+                raise ValueError(f"{name} must be {theirs} in Hugging Face's layout, which cannot say {value}")
+        weights = hugging_face.own_weights(self, lambda: type(self)(self.config))
+        if config["tie_word_embeddings"]:
+            config["tie_word_embeddings"] = not hugging_face.untied(weights, EMBEDDING, HEAD)
+        theirs = hugging_face.to_jamba(weights, self.config.pattern)
+        if config["tie_word_embeddings"]:
+            del theirs[HEAD]
+        hugging_face.write_folder(folder, config, theirs)
 
 
 def _layer(config: JambaConfig, index: int) -> DecoderLayer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -41,13 +41,21 @@ class TransformerConfig:
     @classmethod
     def from_dict(cls, values: dict) -> TransformerConfig:
         """From the `config.json` of a Llama. Raises ValueError for a field that ours cannot follow."""
-        return cls(gated=True, **hugging_face.read_llama_config(values))
+        return cls(gated=True, **hugging_face.read_llama_config(cls, values))
 
     def to_dict(self) -> dict:
         """As the `config.json` of a Llama. Raises ValueError where no Llama is like this."""
         if not self.gated or self.rope_theta is None or self.conv_width is not None:
             raise ValueError(f"config must be gated, with rope_theta and without conv_width to be a Llama, got {self}")
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"hidden_size must be a multiple of num_attention_heads ({self.num_attention_heads}) to be a Llama, "
+                f"got {self.hidden_size}"
+            )
         return hugging_face.llama_config(self)
+
+
+EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 
 
 class TransformerLM(DecoderLM):
@@ -84,8 +92,11 @@ class TransformerLM(DecoderLM):
         """
         config = TransformerConfig.from_dict(hugging_face.read_config(folder))
         weights = hugging_face.from_llama(hugging_face.read_folder(folder))
-        if config.tie_word_embeddings:
-            weights.pop("lm_head.weight", None)
+        hugging_face.require_layers(weights, config.num_hidden_layers)
+        if config.tie_word_embeddings and hugging_face.untied(weights, EMBEDDING, HEAD):
+            config = replace(config, tie_word_embeddings=False)
+        if config.tie_word_embeddings and HEAD in weights:
+            weights.setdefault(EMBEDDING, weights.pop(HEAD))
         return hugging_face.filled(lambda: cls(config), weights, dtype)
 
     @classmethod
@@ -99,11 +110,17 @@ class TransformerLM(DecoderLM):
         fields["tie_word_embeddings"] = "output.weight" not in weights
         config = TransformerConfig.from_dict(fields)
         weights = hugging_face.from_llama(gguf_file.llama_weights_of(weights, fields))
+        hugging_face.require_layers(weights, config.num_hidden_layers, "llama.block_count")
         return hugging_face.filled(lambda: cls(config), weights, dtype, source="the file's fields")
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write config.json and model.safetensors as a Llama's. Raises ValueError where no Llama is like this."""
-        hugging_face.write_folder(folder, self.config.to_dict(), hugging_face.to_llama(self.state_dict()))
+        """Write config.json and model.safetensors as a Llama's.
+
+        Raises ValueError where no Llama is like this, and for a model whose adapters are not merged.
+        """
+        config = self.config.to_dict()
+        weights = hugging_face.own_weights(self, lambda: type(self)(self.config))
+        hugging_face.write_folder(folder, config, hugging_face.to_llama(weights))
 
 
 def _layer(config: TransformerConfig) -> DecoderLayer:
