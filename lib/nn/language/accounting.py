@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from lib.nn.language.depth import DepthConfig
 from lib.nn.language.jamba import JambaConfig
 from lib.nn.language.transformer import TransformerConfig
+from lib.nn.layers.depth_routing import tokens_taken
 
 GIB = 2**30
 Config = JambaConfig | TransformerConfig | DepthConfig
@@ -102,7 +103,7 @@ def forward_flops(config: Config, length: int, *, causal: bool = False) -> int:
 
     Experts are counted as if each token reached `top_k` of them: no-ops and a limited capacity make it less.
     """
-    taken = max(1, int(getattr(config, "capacity", 1.0) * length))
+    taken = tokens_taken(getattr(config, "capacity", 1.0), length)
     blocks = sum(layer.flops(length, taken, causal) for layer in _layers(config))
     return blocks + 2 * length * config.hidden_size * config.vocab_size
 
@@ -142,7 +143,7 @@ def kv_cache_bytes(
 
 def cache_bytes(config: Config, tokens: int, bytes_per_value: int = 2) -> int:
     """The KV caches of a model's attention layers; a layer routed in depth is taken to keep its capacity's share."""
-    taken = max(1, int(getattr(config, "capacity", 1.0) * tokens))
+    taken = tokens_taken(getattr(config, "capacity", 1.0), tokens)
     attending = [layer for layer in _layers(config) if layer.kv_dim is not None]
     return sum(kv_cache_bytes(1, 1, a.kv_dim, taken if a.routed else tokens, bytes_per_value) for a in attending)
 

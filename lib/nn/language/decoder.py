@@ -38,7 +38,15 @@ class DecoderLayer(nn.Module):
         positions: Int[Tensor, "... length"] | None = None,
     ) -> Float[Tensor, "batch length dim"]:
         x = x + self.mixer(self.input_layernorm(x), state, mask, positions)
-        return x + self.feed_forward(self.pre_ff_layernorm(x))
+        return x + self.feed(self.pre_ff_layernorm(x), mask)
+
+    def feed(
+        self, x: Float[Tensor, "batch length dim"], mask: Bool[Tensor, "#batch total"] | None = None
+    ) -> Float[Tensor, "batch length dim"]:
+        """The feed-forward layer; experts are told what is padding, which must not take their places."""
+        if isinstance(self.feed_forward, MixtureOfExperts):
+            return self.feed_forward(x, mask)
+        return self.feed_forward(x)
 
 
 class Decoder(nn.Module):

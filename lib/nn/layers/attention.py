@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from lib.nn.layers.caches import KVCache
+from lib.nn.layers.masks import real_columns
 from lib.nn.layers.positions import apply_rotary, rotary_angles
 
 
@@ -28,6 +29,11 @@ class Attention(nn.Module):
     ):
         super().__init__()
         num_kv_heads = num_heads if num_kv_heads is None else num_kv_heads
+        for name, count in (("num_heads", num_heads), ("num_kv_heads", num_kv_heads)):
+            if count < 1:
+                raise ValueError(f"{name} must be at least 1, got {count}")
+        if rope_theta is not None and not rope_theta > 0:
+            raise ValueError(f"rope_theta must be above 0, or None for no positions, got {rope_theta}")
         if num_heads % num_kv_heads:
             raise ValueError(f"num_heads must be a multiple of num_kv_heads ({num_kv_heads}), got {num_heads}")
         if head_dim is None and dim % num_heads:
@@ -58,6 +64,7 @@ class Attention(nn.Module):
         `positions` default to cached, cached + 1, ...
         """
         past = 0 if state is None else state.length
+        real_columns(mask, x.shape[0], x.shape[1], past)
         queries, keys, values = self.project(x, positions, past)  # (batch, heads, length, head_dim)
         if state is not None:
             keys, values = state.append(keys, values)  # (batch, kv_heads, total, head_dim)

@@ -7,6 +7,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 
+def _differentiated(*tensors: Tensor) -> bool:
+    """Whether a backward pass may read them again, so that they must not be written over."""
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+
+
 class KVCache:
     """Keys and values of the tokens seen so far, (batch, kv_heads, length, head_dim), in storage that doubles.
 
@@ -21,11 +26,19 @@ class KVCache:
     def append(
         self, keys: Float[Tensor, "batch kv_heads new head_dim"], values: Float[Tensor, "batch kv_heads new head_dim"]
     ) -> tuple[Float[Tensor, "batch kv_heads total head_dim"], Float[Tensor, "batch kv_heads total head_dim"]]:
-        """Add new positions; return all keys and values including them."""
+        """Add new positions; return all keys and values including them.
+
+        Raises ValueError for other rows, heads or widths than those it holds, which would be copied to all of them.
+        """
+        if self._keys is not None and keys.shape[:2] + keys.shape[3:] != self._keys.shape[:2] + self._keys.shape[3:]:
+            held = (*self._keys.shape[:2], "new", self._keys.shape[3])
+            raise ValueError(f"keys must have the shape {held} of those that are kept, got {tuple(keys.shape)}")
         needed = self.length + keys.shape[2]
         if self._keys is None or needed > self._keys.shape[2]:
             room = max(needed, 2 * self.length, 16)
             self._keys, self._values = self._grown(self._keys, keys, room), self._grown(self._values, values, room)
+        elif _differentiated(keys, values, self._keys, self._values):
+            self._keys, self._values = self._keys.clone(), self._values.clone()
         self._keys[:, :, self.length : needed] = keys
         self._values[:, :, self.length : needed] = values
         self.length = needed
@@ -91,6 +104,8 @@ class RaggedKVCache:
         if self._keys is None or total > self._keys.shape[2]:
             room = max(2 * total, 16)
             self._keys, self._values = self._grown(self._keys, keys, room), self._grown(self._values, values, room)
+        elif _differentiated(keys, values, self._keys, self._values):
+            self._keys, self._values = self._keys.clone(), self._values.clone()
         batch, slot = kept.nonzero(as_tuple=True)
         target = place[batch, slot]
         self._keys[batch, :, target] = keys[batch, :, slot]

@@ -9,6 +9,7 @@ sequence; a causal rule, one threshold for every token, takes over for decoding.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,9 @@ from kernels import gather_rms_norm, scatter_add_rows
 from lib.nn.language.decoder import DecoderLayer
 from lib.nn.layers.attention import Attention
 from lib.nn.layers.caches import RaggedKVCache
+from lib.nn.layers.masks import real_columns
 from lib.nn.layers.protocols import Mixer
+from lib.nn.layers.results import NotesLastCall
 
 RULES = ("top_k", "causal")
 GATES = ("sigmoid", "raw")
@@ -54,7 +57,7 @@ class RoutedState:
         return self.cache.nbytes
 
 
-class RoutedLayer(nn.Module):
+class RoutedLayer(NotesLastCall, nn.Module):
     """A decoder layer behind a router.
 
     capacity: share of a sequence's tokens that training selects, at least one token. gate: what the update is
@@ -65,8 +68,10 @@ class RoutedLayer(nn.Module):
 
     In training the rule is top-k; otherwise it is `rule`, "causal" unless changed (see `routing_rule`); with a state
     it is always causal. A random router's causal decisions are coin flips with probability `capacity`.
-    The last call's decisions are in `routing`.
+    The last call's decisions are in `routing`; copies begin without them.
     """
+
+    last_call = ("routing",)
 
     def __init__(
         self,
@@ -118,7 +123,8 @@ class RoutedLayer(nn.Module):
     ) -> Float[Tensor, "batch length dim"]:
         """Route; `mask` is True at real tokens, padding is never selected and counts for no capacity."""
         batch, length, _ = x.shape
-        real = None if mask is None else mask[:, -length:].bool()
+        real = real_columns(mask, batch, length, 0 if state is None else state.seen)
+        real = None if real is None else real.expand(batch, length)
         with torch.autocast(x.device.type, enabled=False):  # in bfloat16 the scores would be full of ties
             wide = x.to(self.router.weight.dtype)
             scores = self.router(wide).squeeze(-1).float()  # (batch, length)
@@ -159,7 +165,7 @@ class RoutedLayer(nn.Module):
             mixed = block.mixer(normed, None, None, positions)
         else:
             mixed = self._attend_to_kept(normed, indices >= 0, positions, state.cache)
-        return mixed + block.feed_forward(block.pre_ff_layernorm(rows + mixed))
+        return mixed + block.feed(block.pre_ff_layernorm(rows + mixed), indices >= 0)
 
     def _attend_to_kept(self, x: Tensor, kept: Tensor, positions: Tensor, cache: RaggedKVCache) -> Tensor:
         """The mixer's attention over each sequence's own selected tokens, as many as it may have."""
@@ -168,18 +174,25 @@ class RoutedLayer(nn.Module):
         return self.mixer.attend(queries, keys, values, visible)
 
 
+def tokens_taken(capacity: float, length: int | Int[Tensor, " batch"]) -> int | Int[Tensor, " batch"]:
+    """k = floor(capacity * length), at least one: 29 of 100 at 0.29, whose product in floating point is below 29."""
+    if isinstance(length, Tensor):
+        return torch.floor(capacity * length.double() + 1e-9).long().clamp(min=1)
+    return max(1, math.floor(capacity * length + 1e-9))
+
+
 def top_k_indices(
     scores: Float[Tensor, "batch length"], capacity: float, real: Bool[Tensor, "batch length"] | None = None
 ) -> Int[Tensor, "batch k"]:
-    """Positions of each sequence's k = max(1, floor(capacity * length)) largest scores, ascending.
+    """Positions of each sequence's k largest scores, ascending; k as `tokens_taken` says.
 
     With padding each sequence has the k of its own length, its list filled up with -1.
     """
     length = scores.shape[1]
     if real is None:
-        return scores.topk(max(1, int(capacity * length)), dim=1).indices.sort(dim=1).values
+        return scores.topk(tokens_taken(capacity, length), dim=1).indices.sort(dim=1).values
     lengths = real.sum(1)
-    counts = (capacity * lengths).long().clamp(min=1).minimum(lengths)
+    counts = tokens_taken(capacity, lengths).minimum(lengths)
     best = scores.masked_fill(~real, float("-inf")).topk(max(1, int(counts.max())), dim=1).indices
     unused = torch.arange(best.shape[1], device=best.device) >= counts[:, None]
     return _ascending(best.masked_fill(unused, length), length)
@@ -225,6 +238,8 @@ def _cross_entropy(logits: Tensor, routing: Routing) -> Tensor:
         logits, selected = logits[routing.real], routing.selected[routing.real]
     else:
         selected = routing.selected
+    if not logits.numel():  # nothing but padding
+        return logits.sum()
     return F.binary_cross_entropy_with_logits(logits, selected.to(logits.dtype))
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from kernels import causal_conv, selective_scan_time_first, selective_state_update
+from lib.nn.layers.masks import real_columns
 from lib.nn.layers.norms import RMSNorm
 from lib.nn.layers.parameters import UndecayedParameter
 
@@ -98,12 +99,14 @@ class MambaMixer(nn.Module):
     ) -> Float[Tensor, "batch length dim"]:
         """Mix along time, going on from `state` (updated) if there is one; any number of tokens per call.
 
-        `mask` is True at real tokens; only its last `length` columns concern this call. Left padding leaves no trace:
+        `mask` is True at real tokens; its last `length` columns concern this call, and without a state it has no more.
+        Left padding leaves no trace:
         it is zeroed before the convolution and again after it, since biases would revive it.
         `positions` is accepted for the decoder's sake and not used: a recurrence knows the order.
         """
+        real = real_columns(mask, len(x), x.shape[1], None if state is not None and state.conv is not None else 0)
+        keep = None if real is None else real.t()[:, :, None].to(x.dtype)  # (length, batch, 1)
         x = x.transpose(0, 1)  # (length, batch, dim)
-        keep = None if mask is None else mask[:, -len(x) :].t()[:, :, None].to(x.dtype)  # (length, batch, 1)
         hidden, gate = self.in_proj(x).chunk(2, dim=-1)  # each (length, batch, d_inner)
         hidden = self.convolve(hidden if keep is None else hidden * keep, state)
         if keep is not None:

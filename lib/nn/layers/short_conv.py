@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from lib.nn.layers.attention import Attention
 from lib.nn.layers.caches import KVCache
+from lib.nn.layers.masks import real_columns
 
 
 class ShortConv(nn.Module):
@@ -39,9 +40,12 @@ class ShortConv(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch length dim"], past: Float[Tensor, "batch before dim"] | None = None
     ) -> Float[Tensor, "batch length dim"]:
-        """`past` holds the width - 1 inputs before x; zeros when None."""
+        """`past` holds the width - 1 inputs before x; zeros when None. Raises ValueError for another shape."""
         if past is None:
             past = self.no_past(x)
+        if past.shape != (x.shape[0], self.width - 1, x.shape[2]):
+            wanted = (x.shape[0], self.width - 1, x.shape[2])
+            raise ValueError(f"past must have shape {wanted}, got {tuple(past.shape)}")
         seen, length = torch.cat((past, x), dim=1), x.shape[1]  # (batch, width - 1 + length, dim)
         for back, weight in enumerate(self.weight, start=1):
             begin = self.width - 1 - back
@@ -97,7 +101,8 @@ class ConvolvedAttention(nn.Module):
     ) -> Float[Tensor, "batch length dim"]:
         """As `Attention`; what the mask hides does not reach its successors through the convolution either."""
         if mask is not None:
-            x = x * mask[:, -x.shape[1] :, None].to(x.dtype)
+            seen = 0 if state is None else state.cache.length
+            x = x * real_columns(mask, x.shape[0], x.shape[1], seen)[..., None].to(x.dtype)
         mixed = self.conv(x, None if state is None else state.past)
         if state is None:
             return self.attention(mixed, None, mask, positions)
