@@ -10,6 +10,8 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from lib.nn.layers.protocols import State
+
 
 def edit_positions(length: int, prefix: int, suffix: int) -> tuple[list[int], list[int]]:
     """(prefix positions, suffix positions) of a prompt, from 0: disjoint, and clamped when it is short.
@@ -67,6 +69,8 @@ class Edits:
         self.places, self.batch, self.width = places, batch, width
         self.strength, self.active = strength, active
         self.passes = 0
+        self.continues: bool | None = None
+        """Whether this pass goes on behind a cache, which holds the prompt; None where no cache is seen."""
         self.handles: list[RemovableHandle] = []
         """Of the hooks that edit."""
 
@@ -75,15 +79,18 @@ class Edits:
         for handle in self.handles:
             handle.remove()
 
-    def count(self, module: nn.Module, inputs: tuple) -> None:
+    def count(self, module: nn.Module, inputs: tuple, kwargs: dict) -> None:
         """A hook before the first block: one more pass of the model."""
         self.passes += 1
+        found = [has for value in (*inputs[1:], *kwargs.values()) if (has := _holds_tokens(value)) is not None]
+        self.continues = any(found) if found else None
 
     def apply(
         self, group: nn.ModuleList, hidden: Float[Tensor, "batch length dim"]
     ) -> Float[Tensor, "batch length dim"]:
         """The hidden vectors with those of the prompts edited; what has been generated is left alone."""
-        if self.passes > 1 and hidden.shape[1] <= self.width:
+        generated = hidden.shape[1] <= self.width if self.continues is None else self.continues
+        if self.passes > 1 and generated:
             self.release()
             return hidden  # what has been generated, with the prompt in the cache
         copies, left = divmod(hidden.shape[0], self.batch)
@@ -113,6 +120,15 @@ class Edits:
             columns = columns.repeat_interleave(copies)
             active = active.repeat_interleave(copies, 0) if active is not None and active.ndim == 2 else active
         return rows, columns, active
+
+
+def _holds_tokens(value: object) -> bool | None:
+    """Whether a cache, of Hugging Face's or ours, remembers anything; None for what is no cache."""
+    if callable(getattr(value, "get_seq_length", None)):
+        return bool(value.get_seq_length() > 0)
+    if isinstance(value, State) and not isinstance(value, Tensor):
+        return value.nbytes > 0 or getattr(value, "seen", 0) > 0
+    return None
 
 
 def edit_output(

@@ -3,7 +3,8 @@
     LoRA:  y = W x + (alpha / r) B A x,   A (r, in) as a linear layer starts, B (out, r) zero: at first y = W x
     DoRA:  y = m * (W x + (alpha / r) B A x) / |W + (alpha / r) B A|,   m starts as the norms of W's rows
 
-The norm is over the inputs, one for each output, and carries no gradient, as in the paper's section 4.3.
+The norm is over the inputs, one for each output, and carries no gradient, as in the paper's section 4.3. A row of zeros
+has the magnitude zero and gives zero: it stays what it was, y = W x.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class LoRALinear(nn.Module):
         self.lora_A = nn.Parameter(torch.empty(rank, base.in_features, **place))
         self.lora_B = nn.Parameter(torch.zeros(base.out_features, rank, **place))
         nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))
-        self.magnitude = nn.Parameter(base.weight.to(exact).norm(dim=1)) if dora else None
+        self.magnitude = nn.Parameter(_row_norms(base.weight.to(exact))) if dora else None
 
     def forward(self, x: Float[Tensor, "... inner"]) -> Float[Tensor, "... outer"]:
         exact = x.to(self.lora_A.dtype)
@@ -69,7 +70,16 @@ class LoRALinear(nn.Module):
 
     @torch.no_grad()
     def _norm(self) -> Float[Tensor, " outer"]:
-        return (self.base.weight + self.scale * self.lora_B @ self.lora_A).norm(dim=1)
+        norms = _row_norms(self.base.weight + self.scale * self.lora_B @ self.lora_A)
+        return norms.clamp(min=torch.finfo(norms.dtype).tiny)
+
+
+@torch.no_grad()
+def _row_norms(weight: Float[Tensor, "outer inner"]) -> Float[Tensor, " outer"]:
+    """Euclidean norms, of rows so small that their squares vanish too."""
+    norms = weight.norm(dim=1)
+    small = norms < torch.finfo(norms.dtype).tiny ** 0.25
+    return torch.where(small, weight.double().norm(dim=1).to(norms.dtype), norms) if small.any() else norms
 
 
 def add_lora(
@@ -77,10 +87,12 @@ def add_lora(
 ) -> list[nn.Parameter]:
     """Freeze `model` and put a LoRALinear in place of every linear layer whose name is or ends in `.target`, in place.
 
-    Returns what is left to train. Raises ValueError, with the model as it was, when a target names no linear layer or
-    the rank does not fit one.
+    A single name will do for `targets`. Returns what is left to train. Raises ValueError, with the model as it was,
+    when a target names no linear layer or the rank does not fit one.
     """
-    targets = tuple(targets)
+    targets = (targets,) if isinstance(targets, str) else tuple(targets)
+    if not targets:
+        raise ValueError("targets must name at least one linear layer, got none")
 
     def named(name: str, target: str) -> bool:
         return name == target or name.endswith("." + target)

@@ -16,14 +16,13 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Int, Shaped
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from lib.nn.adapters.edits import Edits, edit_input, edit_output, edited_places, prompt_ranges
 from lib.nn.adapters.families import decoder_blocks, residual_width
 from lib.nn.adapters.interventions import INTERVENTIONS
 from lib.nn.language.generation import generate
-from lib.nn.weights import load_weights
+from lib.nn.weights import load_weights, write_weights
 
 EMBEDDING = -1
 """The site h(0), what the first block reads; site l >= 0 is the output of block l."""
@@ -64,10 +63,11 @@ class ReFTConfig:
     def from_json(cls, text: str) -> ReFTConfig:
         """What `ReFT.save` wrote. Raises ValueError for anything else."""
         try:
-            fields = dict(json.loads(text))
-            fields["sites"] = tuple(fields["sites"])
-            return cls(**fields)
-        except (json.JSONDecodeError, TypeError, KeyError) as error:
+            values = dict(json.loads(text))
+            for name, value in values.items():
+                _check_field(name, value)
+            return cls(**values)
+        except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"reft.json must hold the fields of a ReFTConfig: {error}") from None
 
     @property
@@ -127,17 +127,18 @@ class ReFT(nn.Module):
     ) -> Iterator[None]:
         """Inside, every pass of the model that reads the prompts, `width` tokens wide, is edited.
 
-        These are the first pass, and later ones that are wider (generation without a cache reads all anew). A later
-        pass that is not wider reads what has been generated: it is left alone, and with it the hooks go, so that the
-        tokens behind it cost nothing. `strength` scales the edits; `active`, (rank) or (batch, rank), chooses
-        coordinates of the subspace.
+        These are the first pass, and later ones without anything in a cache (generation that reads all anew each time).
+        A later pass behind a cache that holds tokens reads what has been generated, be it one token or the many that an
+        assistant proposes: it is left alone, and with it the hooks go, so that the tokens behind it cost nothing. Where
+        no cache is seen, a pass wider than the prompts reads them anew. `strength` scales the edits; `active`, (rank)
+        or (batch, rank), chooses coordinates of the subspace.
         """
         lengths, offsets = prompt_ranges(width, lengths, offsets)
         places = edited_places(lengths, offsets, self.config.prefix, self.config.suffix, self.config.groups)
         outer, self._now = self._now, Edits(places, len(lengths), width, strength, active)
         blocks = decoder_blocks(self.model)
         handles = self._now.handles
-        handles.append(blocks[0].register_forward_pre_hook(self._now.count))
+        handles.append(blocks[0].register_forward_pre_hook(self._now.count, with_kwargs=True))
         for site, group in zip(self.config.sites, self.interventions, strict=True):
             if site == EMBEDDING:
                 hook = partial(edit_input, self._now, group)
@@ -189,8 +190,7 @@ class ReFT(nn.Module):
         """reft.safetensors with the interventions and reft.json with the configuration."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = {name: value.detach().cpu().contiguous() for name, value in self.interventions.state_dict().items()}
-        save_file(tensors, folder / "reft.safetensors")
+        write_weights(folder / "reft.safetensors", self.interventions.state_dict())
         (folder / "reft.json").write_text(json.dumps(asdict(self.config), indent=1) + "\n")
 
     @classmethod
@@ -203,9 +203,25 @@ class ReFT(nn.Module):
         for name in ("reft.json", "reft.safetensors"):
             if not (folder / name).is_file():
                 raise FileNotFoundError(f"there is no {name} in {folder.name!r}")
-        reft = cls(model, ReFTConfig.from_json((folder / "reft.json").read_text()))
+        reft = cls(model, ReFTConfig.from_json((folder / "reft.json").read_text(encoding="utf-8", errors="replace")))
         load_weights(reft.interventions, folder / "reft.safetensors")
         return reft
+
+
+def _check_field(name: str, value: object) -> None:
+    """Raise ValueError for a field of a file that is none of a ReFTConfig's, or of another type."""
+    number = type(value) is int
+    allowed = {
+        "kind": isinstance(value, str),
+        "sites": isinstance(value, list) and all(type(site) is int for site in value),
+        "rank": number,
+        "prefix": number or value is None,
+        "suffix": number or value is None,
+        "tied": isinstance(value, bool),
+    }
+    if not allowed.get(name):
+        words = "has another type" if name in allowed else "is none of them"
+        raise ValueError(f"{name} {words}, got {value!r}")
 
 
 def _split(kwargs: dict) -> dict:
