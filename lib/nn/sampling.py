@@ -28,7 +28,7 @@ def filter_logits(
     if not temperature > 0:
         raise ValueError(f"temperature must be above 0, got {temperature}")
     _check(logits, top_k, top_p)
-    logits = logits / temperature
+    logits = _divided(logits, temperature)
     if top_k is not None:
         least = logits.topk(min(top_k, logits.shape[-1]), dim=-1).values[..., -1:]  # (..., 1)
         logits = logits.masked_fill(logits < least, float("-inf"))
@@ -56,6 +56,15 @@ def pick(
     probabilities = filter_logits(logits.float(), temperature, top_k, top_p).softmax(-1)
     rows = probabilities.reshape(-1, logits.shape[-1])
     return torch.multinomial(rows, 1, generator=generator).view(logits.shape[:-1])
+
+
+def _divided(logits: Tensor, temperature: float) -> Tensor:
+    """logits / temperature; under one so low that this overflows, less their largest, which changes no probability."""
+    divided = logits / temperature
+    if torch.isfinite(divided.amax(-1)).all():
+        return divided
+    lowered = (logits - logits.amax(-1, keepdim=True)).double()
+    return (lowered / temperature).to(logits.dtype)
 
 
 def _check(logits: Tensor, top_k: int | None, top_p: float | None) -> None:

@@ -213,7 +213,7 @@ class CodePredictor(nn.Module):
     ) -> Float[Tensor, "batch rows vocab"]:
         """Logits of some rows, each of which sees those that `mask` allows and all that `caches` hold."""
         x = self.blocks(x, self.shared_ada_lin(condition), mask, caches)
-        return self.head(self.head_nm(x, condition).float())
+        return self.head(self.head_nm(x, condition).to(self.head.weight.dtype))
 
 
 @torch.no_grad()

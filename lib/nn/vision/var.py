@@ -66,7 +66,8 @@ class VAR(CodePredictor):
     ) -> Float[Tensor, "batch length vocab"]:
         """Logits of all codes of all scales, coarse to fine; row i predicts the code at i itself."""
         condition = self.class_emb.with_dropout(labels)  # (batch, dim)
-        x = torch.cat((self.start(condition), self.word_embed(teacher.float())), 1)  # (batch, length, dim)
+        rest = self.word_embed(teacher.to(self.word_embed.weight.dtype))  # (batch, rest, dim)
+        x = torch.cat((self.start(condition), rest), 1)  # (batch, length, dim)
         x = x + self.lvl_embed(self.lvl_1L) + self.pos_1LC
         return self.run_blocks(x, condition, self.attn_bias_for_masking, None)
 
@@ -106,7 +107,7 @@ class VAR(CodePredictor):
             contribution = quantizer.contribution(codes, scale)
             f_hat = contribution if not quantizer.residual else f_hat + contribution
             if scale + 1 < len(sides):
-                rows = self.word_embed(quantizer.next_map(f_hat, scale + 1))
+                rows = self.word_embed(quantizer.next_map(f_hat, scale + 1).to(self.word_embed.weight.dtype))
                 rows = rows.repeat(2, 1, 1) if sampling.guided else rows
             begin = end
         return f_hat, chosen
