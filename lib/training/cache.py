@@ -29,11 +29,13 @@ Artefact = tuple[dict[str, Tensor], dict]
 class Cache:
     """`get` returns what `build` would; from the second time on, from a file in `folder`.
 
-    Nothing depends on it: disabled, on a full disk or in a folder that cannot be written, `build` runs each time.
+    Nothing depends on it: disabled, on a full disk or in a folder that cannot be used, `build` runs each time. From a
+    folder that cannot be written, as a teacher's may be, what lies there is taken.
     """
 
     def __init__(self, folder: str | os.PathLike, enabled: bool = True):
         self.folder, self.enabled = Path(folder), enabled
+        self._trouble = ""
 
     def get(
         self,
@@ -57,7 +59,7 @@ class Cache:
         if not self.enabled:
             return _portable(*build())
         with self._locked(path) as usable:
-            found = self._read(path) if usable else None
+            found = self._read(path, usable) if _process() == 0 else None
             if found is not None and accepts is not None and not accepts(found[1]["info"]):
                 found = None
             if _first_process_says(found is not None):
@@ -65,6 +67,8 @@ class Cache:
                 if found is not None:
                     (announce or _announce(name))(age(description))
                 return tensors, description["info"]
+            if self._trouble and _process() == 0:
+                _say(f"the cache folder {self.folder} cannot be used ({self._trouble}), going on without it")
             started = time.perf_counter()
             tensors, info = _portable(*build())
             if usable:
@@ -113,21 +117,23 @@ class Cache:
             except Timeout:
                 print(f"{name}: another program is building it, waiting", flush=True)
                 lock.acquire()
-        except (OSError, NotImplementedError) as error:
-            reason = getattr(error, "strerror", None) or error
-            _say(f"the cache folder {self.folder} cannot be used ({reason}), going on without it")
+        except (OSError, NotImplementedError, ValueError) as error:
+            self._trouble = str(getattr(error, "strerror", None) or error)
             return False
+        self._trouble = ""
         return True
 
-    def _read(self, path: Path) -> Artefact | None:
-        remove_leftovers(path)
-        if not path.exists():
-            return None
+    def _read(self, path: Path, alone: bool) -> Artefact | None:
+        """What lies there; a file is written whole, so that it may be read while another program builds it."""
         try:
-            return read_tensors(path)
+            if alone:
+                remove_leftovers(path)
+            return read_tensors(path) if path.is_file() else None
         except (ValueError, OSError) as error:
             _say(f"cached {error}; building it again")
-            return None
+        except (MemoryError, RuntimeError) as error:
+            _say(f"cached {path} does not fit into memory ({error}); building it again")
+        return None
 
     def _write(self, path: Path, artefact: Artefact) -> None:
         try:

@@ -8,21 +8,23 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from lib.nn.weights import write_weights
 from lib.training.history import History
+from lib.training.identity import CODE
 from lib.training.model_state import difference, model_state, restore_model
 from lib.training.packing import pack, unpack
 from lib.training.random_states import random_states, restore_random_states
 
+_DAMAGE = (SafetensorError, KeyError, ValueError, RecursionError)  # of a file, as far as libraries tell
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 """AdamW's state for one parameter."""
 
@@ -38,50 +40,40 @@ class Stateful(Protocol):
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], info: dict) -> None:
     """Write beside `path`, flush to the disk, then rename: whoever reads sees the old file or the new one.
 
-    Raises OSError, with the old file untouched and no remains, when the disk does not take it.
+    Raises OSError, with the old file untouched and no remains, when the disk does not take it, ValueError for a tensor
+    with the one name that a file keeps for itself.
     """
-    path, tensors = Path(path), _apart(tensors)
+    path = Path(path)
+    if "__metadata__" in tensors:
+        raise ValueError("a tensor must have another name than __metadata__, which a file keeps for itself")
     description = json.dumps(info)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, temporary, metadata={"info": description, "sha256": digest(tensors, description)})
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        write_weights(path, tensors, {"info": description, "sha256": digest(tensors, description)})
     except (OSError, SafetensorError) as error:
         raise OSError(f"{path} could not be written: {getattr(error, 'strerror', None) or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-
-
-def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """On the CPU, none sharing memory with another, which a safetensors file refuses."""
-    apart: dict[str, Tensor] = {}
-    memory: set[int] = set()
-    for name, tensor in tensors.items():
-        tensor = tensor.detach().cpu().contiguous()
-        start = tensor.untyped_storage().data_ptr()
-        apart[name] = tensor.clone() if start in memory else tensor
-        memory.add(start)
-    return apart
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
-    """Tensors and description of a file from `write_tensors`. Raises ValueError when the file is damaged."""
+    """Tensors and description of a file from `write_tensors`.
+
+    Raises ValueError when the file is damaged, OSError when it cannot be read.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             # Clones: the mapped file may be replaced or removed while the tensors live on.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         description = metadata["info"]
-        intact = digest(tensors, description) == metadata["sha256"]
-    except (SafetensorError, KeyError, UnicodeDecodeError) as error:
+        intact, info = digest(tensors, description) == metadata["sha256"], json.loads(description)
+    except OSError as error:
+        raise OSError(f"{path} could not be read: {error.strerror or error}") from error
+    except _DAMAGE as error:
         raise ValueError(f"{path} is damaged: {error}") from error
     if not intact:
         raise ValueError(f"{path} is damaged: its checksum does not match")
-    return tensors, json.loads(description)
+    return tensors, info
 
 
 def read_description(path: Path) -> dict:
@@ -89,14 +81,18 @@ def read_description(path: Path) -> dict:
     try:
         with safe_open(path, framework="pt") as file:
             return json.loads((file.metadata() or {})["info"])
-    except (SafetensorError, KeyError, UnicodeDecodeError) as error:
+    except _DAMAGE as error:
         raise ValueError(f"{path} is damaged: {error}") from error
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what writers of `path` that were killed left behind. Only for who knows that nobody writes now."""
+    """Remove what writers of `path` that were killed left behind. Only for who knows that nobody writes now.
+
+    What another user's writer left, or what is no file, stays.
+    """
     for leftover in path.parent.glob(f"{path.name}.*.tmp"):
-        leftover.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            leftover.unlink()
 
 
 def digest(tensors: Mapping[str, Tensor], description: str = "") -> str:
@@ -113,12 +109,20 @@ class Checkpoint:
     """The state of one training run: the model's, AdamW's moments, step, history and the global random numbers.
 
     `run` names what makes it this run and no other (steps, lr, ...); a file of another run is refused. `parts` are
-    objects with `state_dict` and `load_state_dict` that go with it. Raises ValueError for an option in `run` that a
-    file cannot hold.
+    objects with `state_dict` and `load_state_dict` that go with it. `digests` tell what cannot be said in a word (see
+    `lib.training.identity`). Raises ValueError for an option in `run` that a file cannot hold, and for a folder.
     """
 
-    def __init__(self, path: Path, run: Mapping, parts: Mapping[str, Stateful] | None = None):
-        self.path, self.parts = Path(path), dict(parts or {})
+    def __init__(
+        self,
+        path: Path,
+        run: Mapping,
+        parts: Mapping[str, Stateful] | None = None,
+        digests: Mapping[str, str] | None = None,
+    ):
+        self.path, self.parts, self.digests = Path(path), dict(parts or {}), dict(digests or {})
+        if self.path.is_dir():
+            raise ValueError(f"checkpoint must be the path of a file, got the folder {str(path)!r}")
         for name, value in run.items():
             try:
                 json.dumps(value)
@@ -156,7 +160,13 @@ class Checkpoint:
             tensors[f"history.{name}"] = torch.tensor(values, dtype=torch.float64)
         tensors |= {f"random.{name}": states for name, states in random.items()}
         tensors |= {f"before.{name}": states for name, states in (before or {}).items()}
-        info |= {"run": self.run, "step": len(history), "seconds": history.seconds, "batch": digest(batch)}
+        info |= {
+            "run": self.run,
+            "digests": self.digests,
+            "step": len(history),
+            "seconds": history.seconds,
+            "batch": digest(batch),
+        }
         write_tensors(self.path, tensors, info)
 
     def load(self, model: nn.Module, optimizer: torch.optim.Optimizer, process: int) -> tuple[History, str] | None:
@@ -171,7 +181,7 @@ class Checkpoint:
             tensors, info = read_tensors(self.path)
         except ValueError as error:
             raise ValueError(f"checkpoint {error}; {advice}") from error
-        words = self._other_run(info) or difference(model, tensors)
+        words = self._other_run(info) or difference(model, tensors) or self._other_digest(info)
         if words:
             raise ValueError(f"checkpoint {self.path} belongs to another run: {words}; {advice}")
 
@@ -217,6 +227,17 @@ class Checkpoint:
         for name in self.run:
             if stored.get(name) != self.run[name]:
                 return f"its {name} is {stored.get(name)}, this run's is {self.run[name]}"
+        return ""
+
+    def _other_digest(self, info: Mapping) -> str:
+        """The same for what digests stand for, as far as the file has them."""
+        known = info.get("digests", {})
+        others = [name for name in self.digests if known.get(name, self.digests[name]) != self.digests[name]]
+        if others == [CODE]:
+            sentence = f"checkpoint {self.path} was written by another version of the {CODE}; it is gone on from"
+            warnings.warn(sentence, RuntimeWarning, stacklevel=4)
+        elif others:
+            return f"its {others[0]} is another than this run's"
         return ""
 
 

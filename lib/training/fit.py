@@ -152,11 +152,16 @@ class _TrainingStep(nn.Module):
             if name in ("lr", "grad_norm"):
                 raise ValueError(f"objective must not return {name!r}, which fit records itself")
             if name != "loss":
-                values[name] = torch.as_tensor(value, dtype=torch.float32, device=loss.device).detach().reshape(())
+                value = torch.as_tensor(value, dtype=torch.float32, device=loss.device).detach()
+                if value.numel() != 1:
+                    raise ValueError(f"objective must return scalars, {name!r} has the shape {tuple(value.shape)}")
+                values[name] = value.reshape(())
         return values
 
 
 def _describe(loss, values: Mapping) -> str:
+    if loss is None and list(values) == ["loss"]:
+        return "None"
     if loss is None:
         return f"the keys {list(values)}"
     return f"{type(loss).__name__} of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
@@ -204,18 +209,22 @@ def _call(on_step: Callable[[int], None], done: int, interrupt: DeferredInterrup
 
 def _check_numbers(steps, lr, warmup, final_lr, weight_decay, betas, clip, checkpoint_every) -> None:
     checks = (
-        ("steps", steps, isinstance(steps, int) and steps >= 1, "a whole number of at least 1"),
-        ("lr", lr, lr > 0 and math.isfinite(lr), "above 0"),
-        ("warmup", warmup, 0 <= warmup < 1, "in [0, 1), a share of the steps"),
-        ("final_lr", final_lr, 0 <= final_lr <= 1, "in [0, 1], a share of lr"),
-        ("weight_decay", weight_decay, weight_decay >= 0, "at least 0"),
-        ("betas", betas, len(betas) == 2 and all(0 <= beta < 1 for beta in betas), "two numbers in [0, 1)"),
-        ("clip", clip, clip is None or clip > 0, "above 0, or None"),
-        ("checkpoint_every", checkpoint_every, checkpoint_every >= 1, "at least 1"),
+        ("steps", steps, lambda: isinstance(steps, int) and steps >= 1, "a whole number of at least 1"),
+        ("lr", lr, lambda: lr > 0 and math.isfinite(lr), "above 0"),
+        ("warmup", warmup, lambda: 0 <= warmup < 1, "in [0, 1), a share of the steps"),
+        ("final_lr", final_lr, lambda: 0 <= final_lr <= 1, "in [0, 1], a share of lr"),
+        ("weight_decay", weight_decay, lambda: weight_decay >= 0, "at least 0"),
+        ("betas", betas, lambda: len(betas) == 2 and all(0 <= beta < 1 for beta in betas), "two numbers in [0, 1)"),
+        ("clip", clip, lambda: clip is None or clip > 0, "above 0, or None"),
+        ("checkpoint_every", checkpoint_every, lambda: checkpoint_every >= 1, "at least 1"),
     )
-    for name, value, allowed, words in checks:
+    for name, value, is_allowed, words in checks:
+        try:
+            allowed = is_allowed()
+        except TypeError:  # no number at all
+            allowed = False
         if not allowed:
-            raise ValueError(f"{name} must be {words}, got {value}")
+            raise ValueError(f"{name} must be {words}, got {value!r}")
 
 
 def _choice(name: str, value: str, allowed: Mapping):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from lib.training.checkpoint import Checkpoint, digest
 from lib.training.history import History
+from lib.training.identity import run_digests
 from lib.training.random_states import random_states
 
 
@@ -40,7 +41,8 @@ class Keeper:
                 f"checkpoint must be None unless every process holds the whole model, got one under {kind}"
             )
         self.model, self.optimizer, self.accelerator = model, optimizer, accelerator
-        self.file = Checkpoint(Path(path), run, {name: part for name, part in stateful.items() if _is_stateful(part)})
+        parts = {name: part for name, part in stateful.items() if _is_stateful(part)}
+        self.file = Checkpoint(Path(path), run, parts, run_digests(model, stateful["objective"]))
         self.file.check(model)
         self._before: dict[str, Tensor] = {}
 
@@ -97,7 +99,9 @@ class Keeper:
 
 
 def tensors_of(batch: Mapping[str, Tensor | np.ndarray]) -> dict[str, Tensor]:
-    """Arrays as tensors of the same bytes."""
+    """Arrays as tensors of the same bytes. Raises ValueError for a batch that is no mapping of them."""
+    if not isinstance(batch, Mapping):
+        raise ValueError(f"batches must give tensors or arrays by name, got {type(batch).__name__}")
     return {name: torch.as_tensor(values) for name, values in batch.items()}
 
 

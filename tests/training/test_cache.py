@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lib.training import Cache, cache, checkpoint
+from lib.training import Cache, cache
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -154,9 +154,8 @@ def test_damaged_file_is_built_again_with_one_message(store, damage):
 WRITER = """
 import os, signal, sys, time, torch
 from pathlib import Path
-from lib.training import Cache, checkpoint
+from lib.training import Cache
 folder, mode = Path(sys.argv[1]), sys.argv[2]
-save_file = checkpoint.save_file
 def build():
     with open(folder / "built", "a") as log:
         log.write("x")
@@ -164,12 +163,11 @@ def build():
         time.sleep(1.0)
     return {"w": torch.arange(1000.0), "half": torch.ones(3).bfloat16(), "scalar": torch.tensor(4)}, {
         "losses": [0.1, 0.2], "pair": (1, 2)}
-def dies_half_way(tensors, filename, metadata):
-    save_file(tensors, filename, metadata)
-    os.truncate(filename, 500)
+def dies_half_way(file):
+    os.truncate(file, 500)
     os.kill(os.getpid(), signal.SIGKILL)
 if mode == "dies":
-    checkpoint.save_file = dies_half_way
+    os.fsync = dies_half_way
 if mode == "slow":  # start together
     (folder / f"ready{os.getpid()}").touch()
     while len(list(folder.glob("ready*"))) < 2:
@@ -215,11 +213,10 @@ def test_failed_build_leaves_no_entry_and_no_lock(store):
 
 
 def test_full_disk_returns_the_result_with_one_message(store, monkeypatch):
-    def full(tensors, filename, metadata):
-        filename.write_bytes(b"half")
+    def full(file):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(checkpoint, "save_file", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.warns(RuntimeWarning, match="could not be written: No space left on device; going on") as messages:
         assert_right(store.get("net", {}, Build()))
     assert len(messages) == 1
