@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from lib.data.coding.tokens import Tokens, check_bits, check_tokens, group, ungroup
+from lib.data.coding.tokens import MAX_BYTES, Tokens, check_bits, check_length, check_tokens, group, ungroup
 from lib.data.text.tokenizers import BPETokenizer
 
 
@@ -63,22 +63,28 @@ class BPE(_OneByOne):
 
 
 class GZip(_OneByOne):
-    """zlib at its default level, header and checksum kept as in the paper; `bits` a token, 8 or 16."""
+    """zlib at its default level, header and checksum kept as in the paper; `bits` a token, 8 or 16.
 
-    def __init__(self, bits: int = 8):
+    A text has at most `max_bytes`: a few damaged tokens may stand for a thousand times as many bytes.
+    """
+
+    def __init__(self, bits: int = 8, *, max_bytes: int = MAX_BYTES):
         self.bits, self.vocab_size = float(check_bits(bits)), 1 << bits
-        self._bits = bits
+        self._bits, self.max_bytes = bits, max_bytes
 
     def encode(self, data: bytes) -> Tokens:
+        check_length(data, self.max_bytes)
         return group(np.unpackbits(np.frombuffer(zlib.compress(data), dtype=np.uint8)), self._bits)
 
     def decode(self, tokens: Sequence[int] | Tokens) -> bytes:
         packed = np.packbits(ungroup(check_tokens(tokens, self.vocab_size), self._bits)).tobytes()
         reader = zlib.decompressobj()
         try:
-            data = reader.decompress(packed)
+            data = reader.decompress(packed, self.max_bytes + 1)
         except zlib.error as error:
             raise ValueError(f"tokens must be a zlib stream, these are damaged: {error}") from None
+        if len(data) > self.max_bytes:
+            raise ValueError(f"tokens must stand for at most max_bytes ({self.max_bytes}), these stand for more")
         if not reader.eof:
             raise ValueError("tokens must be a whole zlib stream, these end too early")
         if any(reader.unused_data) or len(reader.unused_data) > -(-self._bits // 8):

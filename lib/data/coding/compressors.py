@@ -15,7 +15,7 @@ from jaxtyping import Int
 from lib.data.coding.arithmetic_coder import TOTAL, Decoder, Encoder
 from lib.data.coding.byte_models import ByteModel, symbols_of
 from lib.data.coding.equal_info import Windows, check_window, decode_windows, encode_windows
-from lib.data.coding.tokens import Tokens, check_bits, check_tokens, group, ungroup
+from lib.data.coding.tokens import MAX_BYTES, Tokens, check_bits, check_length, check_tokens, group, ungroup
 
 
 @runtime_checkable
@@ -45,13 +45,13 @@ class ArithmeticCode:
     The text ends with the escape symbol and an end mark (14 + 8 bits), so that the tokens need no length beside them;
     a byte outside the alphabet is written as the escape and itself (about 22 bits). What follows the end mark is not
     read. One text is one code from its first byte to its last, so it is written and read byte after byte, some
-    0.2 ms each with a small network; `encode_many` is what makes megabytes practical. `decode` gives up beyond
-    `max_bytes`: under a model that is sure of itself a few damaged bits may stand for a very long text.
+    0.2 ms each with a small network; `encode_many` is what makes megabytes practical. A text has at most `max_bytes`,
+    where `decode` gives up: under a model that is sure of itself a few damaged bits may stand for a very long text.
     """
 
     _END = 256
 
-    def __init__(self, model: ByteModel, bits: int = 8, *, max_bytes: int = 1 << 24):
+    def __init__(self, model: ByteModel, bits: int = 8, *, max_bytes: int = MAX_BYTES):
         self.model, self._bits, self.max_bytes = model, check_bits(bits), max_bytes
         self.bits, self.vocab_size = float(bits), 1 << bits
         self._literals = np.round(np.linspace(0, TOTAL, self._END + 2)).astype(np.int64)
@@ -64,6 +64,8 @@ class ArithmeticCode:
 
     def streams(self, texts: Sequence[bytes]) -> list[np.ndarray]:
         """The bits of each text, before they are cut into tokens."""
+        for text in texts:
+            check_length(text, self.max_bytes)
         model, escape, count = self.model, len(self.model.alphabet), len(texts)
         symbols = [symbols_of(text, model.alphabet) for text in texts]
         lengths = np.array([len(text) for text in texts])

@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Int
 
 Tokens = Int[np.ndarray, " tokens"]
+MAX_BYTES = 1 << 20
+"""What a decoder writes at most unless it is told otherwise: damaged tokens may stand for a text without end."""
 
 
 def group(bits: Int[np.ndarray, " count"], size: int) -> Tokens:
@@ -27,6 +29,12 @@ def check_bits(bits: int) -> int:
     if not isinstance(bits, int | np.integer) or not 1 <= bits <= 16:
         raise ValueError(f"bits must be a whole number, 1..16 a token, got {bits}")
     return bits
+
+
+def check_length(data: bytes, max_bytes: int) -> None:
+    """Raises ValueError for a text that could be written and not be read again."""
+    if len(data) > max_bytes:
+        raise ValueError(f"data must be at most max_bytes ({max_bytes}) long, got {len(data)} bytes")
 
 
 def check_tokens(tokens: Sequence[int] | Tokens, vocab_size: int) -> Tokens:

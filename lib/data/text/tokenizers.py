@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
+from lib.data.text.byte_level import NEVER, check_byte_level, token_bytes
+
 if TYPE_CHECKING:
     import tokenizers
 
@@ -60,11 +62,20 @@ class ByteTokenizer:
 class BPETokenizer:
     """Byte-pair encoding (Sennrich et al., arXiv 1508.07909) over the 256 bytes, as in GPT-2: nothing is unknown.
 
-    Merges stay inside words, numbers and runs of signs. The same texts give the same merges on every run.
+    Merges stay inside words, numbers and runs of signs. The same texts give the same merges on every run. What a
+    tokenizer has been told of truncation and padding is switched off. Raises ValueError for a tokenizer of another
+    kind, or one that changes the text.
     """
 
     def __init__(self, tokenizer: tokenizers.Tokenizer):
+        check_byte_level(tokenizer)
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
         self._tokenizer = tokenizer
+        self.token_bytes: list[bytes] = token_bytes(tokenizer)
+        """The bytes that each token stands for."""
+        known = {text[0] for text in self.token_bytes if len(text) == 1}
+        self._unknown = bytes(set(range(256)) - known - NEVER)
 
     @classmethod
     def train(cls, texts: str | Iterable[str], vocab_size: int) -> BPETokenizer:
@@ -83,7 +94,10 @@ class BPETokenizer:
 
     @classmethod
     def load(cls, path: str | Path) -> BPETokenizer:
-        """Read a tokenizer.json. Raises FileNotFoundError when there is none, ValueError when it is damaged."""
+        """Read a tokenizer.json.
+
+        Raises FileNotFoundError when there is none, ValueError when it is damaged or no byte-level BPE.
+        """
         from tokenizers import Tokenizer
 
         path = Path(path)
@@ -94,7 +108,10 @@ class BPETokenizer:
             tokenizer = Tokenizer.from_str(text)
         except Exception as error:  # the bindings raise bare Exception
             raise ValueError(f"path must be a tokenizer.json, {path.name!r} is damaged or none: {error}") from None
-        return cls(tokenizer)
+        try:
+            return cls(tokenizer)
+        except ValueError as error:
+            raise ValueError(f"path must be a byte-level tokenizer.json, {path.name!r} is not: {error}") from None
 
     def save(self, path: str | Path) -> None:
         """Write Hugging Face's tokenizer.json, which `transformers` reads too."""
@@ -106,28 +123,12 @@ class BPETokenizer:
 
     @property
     def byte_lengths(self) -> np.ndarray:
-        lengths = np.zeros(self.vocab_size, dtype=np.int64)
-        for token, number in self._tokenizer.get_vocab().items():
-            lengths[number] = len(token)  # the byte-level alphabet writes every byte as one character
-        return lengths
-
-    @property
-    def token_bytes(self) -> list[bytes]:
-        """The bytes of each token: the byte-level alphabet writes every byte as one printable character."""
-        from tokenizers import pre_tokenizers
-
-        plain = [*range(33, 127), *range(161, 173), *range(174, 256)]  # GPT-2's order: printable bytes stand for
-        byte_of = {chr(byte): byte for byte in plain}  # themselves, the others from 256 on
-        rest = [byte for byte in range(256) if byte not in set(plain)]
-        byte_of |= {chr(256 + place): byte for place, byte in enumerate(rest)}
-        if set(byte_of) != set(pre_tokenizers.ByteLevel.alphabet()):
-            raise ValueError("tokenizers must write bytes with GPT-2's characters, got another byte-level alphabet")
-        texts = [b""] * self.vocab_size
-        for token, number in self._tokenizer.get_vocab().items():
-            texts[number] = bytes(byte_of[character] for character in token)
-        return texts
+        return np.array([len(text) for text in self.token_bytes], dtype=np.int64)
 
     def encode(self, text: str) -> np.ndarray:
+        """Token ids. Raises ValueError for a byte that the vocabulary lacks, which would be left out."""
+        if self._unknown and (lost := set(text.encode("utf-8")).intersection(self._unknown)):
+            raise ValueError(f"text must hold bytes that the vocabulary knows, it lacks {min(lost):#04x}")
         return np.array(self._tokenizer.encode(text, add_special_tokens=False).ids, dtype=np.int64)
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
