@@ -6,10 +6,12 @@ while a real model answered; it says which model, when and with which settings, 
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -22,7 +24,10 @@ from lib.nn.language.generation import generate
 
 @dataclass(frozen=True)
 class Decoding:
-    """How to write: at most `max_new_tokens`, greedily at temperature 0, up to the first of the `stop` texts."""
+    """How to write: at most `max_new_tokens`, greedily at temperature 0, up to the first of the `stop` texts.
+
+    `stop` may be a single text. Raises ValueError for what is out of range.
+    """
 
     max_new_tokens: int = 256
     temperature: float = 0.0
@@ -31,8 +36,12 @@ class Decoding:
     seed: int = 0
 
     def __post_init__(self):
-        object.__setattr__(self, "stop", tuple(self.stop))
-        if self.max_new_tokens < 1 or self.temperature < 0 or not (self.top_p is None or 0 < self.top_p <= 1):
+        object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop))
+        if (
+            self.max_new_tokens < 1
+            or not 0 <= self.temperature < math.inf
+            or not (self.top_p is None or 0 < self.top_p <= 1)
+        ):
             raise ValueError(
                 "max_new_tokens must be at least 1, temperature at least 0 and top_p in (0, 1], got "
                 f"{self.max_new_tokens}, {self.temperature}, {self.top_p}"
@@ -120,6 +129,8 @@ class OurModel:
 class TransformersModel:
     """A Hugging Face decoder with its tokenizer. `chat` sends each prompt as a user's message, given a template.
 
+    What a `Decoding` says is all that shapes an answer: of the model's own generation_config.json the numbers of its
+    special tokens are taken, and no penalty, filter, beam or length. The global random numbers stay where they are.
     `load` takes a name or a folder; a name that is not on this machine is downloaded.
     """
 
@@ -128,6 +139,8 @@ class TransformersModel:
         self.chat = chat and getattr(tokenizer, "chat_template", None) is not None
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
+        if tokenizer.pad_token is None:
+            raise ValueError("tokenizer must have a token for padding or for the end of a text, got neither")
         tokenizer.padding_side = "left"
 
     @classmethod
@@ -145,19 +158,40 @@ class TransformersModel:
 
     @torch.inference_mode()
     def complete(self, prompts: Sequence[str], decoding: Decoding = Decoding()) -> list[str]:
-        torch.manual_seed(decoding.seed)
-        how = {"max_new_tokens": decoding.max_new_tokens, "do_sample": decoding.temperature > 0}
-        how["pad_token_id"] = self.tokenizer.pad_token_id
-        if decoding.temperature > 0:
-            how |= {"temperature": decoding.temperature, "top_p": 1.0 if decoding.top_p is None else decoding.top_p}
         texts: list[str] = []
-        for begin in range(0, len(prompts), self.batch):
-            asked = [self._asked(prompt) for prompt in prompts[begin : begin + self.batch]]
-            batch = self.tokenizer(asked, return_tensors="pt", padding=True, add_special_tokens=not self.chat)
-            batch = {part: batch[part].to(self.model.device) for part in ("input_ids", "attention_mask")}
-            out = self.model.generate(**batch, **how)[:, batch["input_ids"].shape[1] :]
-            texts += [decoding.cut(text) for text in self.tokenizer.batch_decode(out, skip_special_tokens=True)]
+        with self._alone(decoding):
+            for begin in range(0, len(prompts), self.batch):
+                texts += self._answers(prompts[begin : begin + self.batch], decoding)
         return texts
+
+    def _answers(self, prompts: Sequence[str], decoding: Decoding) -> list[str]:
+        asked = [self._asked(prompt) for prompt in prompts]
+        if not all(asked):
+            raise ValueError("every prompt must have at least one token")
+        batch = self.tokenizer(asked, return_tensors="pt", padding=True, add_special_tokens=not self.chat)
+        batch = {part: batch[part].to(self.model.device) for part in ("input_ids", "attention_mask")}
+        out = self.model.generate(**batch)[:, batch["input_ids"].shape[1] :]
+        return [decoding.cut(text) for text in self.tokenizer.batch_decode(out, skip_special_tokens=True)]
+
+    @contextlib.contextmanager
+    def _alone(self, decoding: Decoding) -> Iterator[None]:
+        """Inside, the model generates as `decoding` says and in no other way, from random numbers of its own."""
+        from transformers import GenerationConfig
+
+        kept = self.model.generation_config
+        special = {name: getattr(kept, name, None) for name in ("bos_token_id", "eos_token_id")}
+        how = {"max_new_tokens": decoding.max_new_tokens, "do_sample": decoding.temperature > 0, "num_beams": 1}
+        if decoding.temperature > 0:
+            top_p = 1.0 if decoding.top_p is None else decoding.top_p
+            how |= {"temperature": decoding.temperature, "top_p": top_p, "top_k": 0}
+        self.model.generation_config = GenerationConfig(**how, **special, pad_token_id=self.tokenizer.pad_token_id)
+        devices = [self.model.device] if self.model.device.type == "cuda" else []
+        try:
+            with torch.random.fork_rng(devices):
+                torch.manual_seed(decoding.seed)
+                yield
+        finally:
+            self.model.generation_config = kept
 
     def _asked(self, prompt: str) -> str:
         if not self.chat:

@@ -108,7 +108,7 @@ def test_a_network_learns_and_the_distance_grows_with_damage():
 def test_bad_input_is_named():
     with pytest.raises(ValueError, match=r"^other must have real's width 6, got 5$"):
         frechet_distance(np.zeros((4, 6)), np.zeros((4, 5)))
-    with pytest.raises(ValueError, match=r"^features must be .* with at least two rows, got shape \(1, 3\)$"):
+    with pytest.raises(ValueError, match=r"^real must be .* with at least two rows, got shape \(1, 3\)$"):
         frechet_distance(np.zeros((1, 3)), np.zeros((4, 3)))
     with pytest.raises(ValueError, match=r"^neighbours must be at least 1 and below the number of rows, got 3$"):
         precision_recall(np.zeros((3, 2)), np.zeros((9, 2)))
