@@ -8,8 +8,11 @@ Started in two ways, always as `python -s -S -P -B child.py MODE LIMITS`:
 The server never runs a program itself, so it stays as it was.
 """
 
+import atexit
 import builtins
+import contextlib
 import ctypes
+import gc
 import json
 import math
 import os
@@ -19,12 +22,26 @@ import select
 import signal
 import socket
 import sys
+import types
 
-# What programs may import: later there is no opening of files, so what is not loaded by now cannot be imported.
-for _module in (
-    "bisect collections copy dataclasses datetime decimal enum fractions functools heapq io itertools json linecache "
-    "math operator random re statistics string textwrap time traceback typing"
-).split():
+IMPORTABLE = (
+    "__future__ abc argparse array ast atexit base64 binascii bisect calendar cmath codecs collections collections.abc "
+    "colorsys contextlib copy csv dataclasses datetime decimal difflib doctest enum fnmatch fractions functools gc "
+    "gettext graphlib hashlib heapq hmac html inspect io ipaddress itertools json keyword linecache locale logging "
+    "math numbers operator pathlib pickle platform pprint queue random re reprlib secrets shlex shutil statistics "
+    "string struct tempfile textwrap threading time timeit traceback types typing unicodedata unittest urllib.parse "
+    "uuid warnings weakref zlib"
+).split()
+"""What programs may import: later there is no opening of files, so what is not loaded by now cannot be imported."""
+_UNASKED = (
+    "_strptime encodings.ascii encodings.base64_codec encodings.charmap encodings.cp1252 encodings.cp437 "
+    "encodings.hex_codec encodings.idna encodings.iso8859_1 encodings.iso8859_15 encodings.latin_1 encodings.punycode "
+    "encodings.raw_unicode_escape encodings.rot_13 encodings.unicode_escape encodings.utf_16 encodings.utf_16_be "
+    "encodings.utf_16_le encodings.utf_32 encodings.utf_32_be encodings.utf_32_le encodings.utf_8_sig"
+).split()
+"""What Python itself imports for a program: to read dates, and to encode text."""
+
+for _module in (*IMPORTABLE, *_UNASKED):
     __import__(_module)
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -99,7 +116,9 @@ def _prctl(option: int, *arguments: object) -> None:
 
 
 def limit_resources(limits: dict) -> None:
-    seconds = max(1, math.ceil(limits["cpu_seconds"]))
+    """The timer counts the program's own computing; a program that ignores it meets the limits behind it."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = max(1, math.ceil(used.ru_utime + used.ru_stime + limits["cpu_seconds"]))
     wanted = {
         "RLIMIT_CPU": (seconds, seconds + 1), "RLIMIT_AS": (limits["memory"],) * 2, "RLIMIT_FSIZE": (0, 0),
         "RLIMIT_CORE": (0, 0), "RLIMIT_NOFILE": (8, 8), "RLIMIT_STACK": (8 << 20,) * 2,
@@ -110,6 +129,8 @@ def limit_resources(limits: dict) -> None:
         most = resource.getrlimit(getattr(resource, name))[1]
         soft, hard = (value if most == resource.RLIM_INFINITY else min(value, most) for value in (soft, hard))
         resource.setrlimit(getattr(resource, name), (soft, hard))
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_PROF, limits["cpu_seconds"])
 
 
 def refuse_system_calls() -> None:
@@ -139,6 +160,9 @@ def run(source: str, limits: dict) -> None:
     """Lock down and run, then end the process: 0, or 1 with `Type: message` on standard error."""
     status = 0
     builtins.exit = builtins.quit = sys.exit  # what `site` would have made
+    sys.argv = ["program.py"]
+    sys.modules["__main__"] = main = types.ModuleType("__main__")
+    main.__builtins__, main.__file__ = builtins, sys.argv[0]
     try:
         os.environ.clear()
         limit_resources(limits)
@@ -149,18 +173,41 @@ def run(source: str, limits: dict) -> None:
         signal.signal(signal.SIGUSR1, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGUSR1)  # fail closed, in a way that no locked-down program can feign
     try:
-        exec(compile(source, "<program>", "exec"), {"__name__": "__main__", "__builtins__": __builtins__})
+        exec(compile(source, "<program>", "exec"), main.__dict__)
     except SystemExit as stop:
         status = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except BaseException as error:
         status = 1
         _say(error)
+    del main
+    if not _ended():
+        status = status or 1
+    os._exit(0 if status == 0 else status & 0xFF or 1)
+
+
+def _ended() -> bool:
+    """What Python does when a program is over: exit handlers, then the end of all that the program still holds.
+
+    True when all that was printed has gone out.
+    """
+    with contextlib.suppress(BaseException):  # an exit handler's error changes nothing
+        atexit._run_exitfuncs()
+    written = _flushed()
+    with contextlib.suppress(BaseException):
+        sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
+        sys.modules.pop("__main__", None)
+        gc.collect()
+    return _flushed() and written
+
+
+def _flushed() -> bool:
+    written = True
     for stream in (sys.stdout, sys.__stdout__, sys.stderr):
         try:
             stream.flush()
         except BaseException:
-            status = status or 1
-    os._exit(0 if status == 0 else status & 0xFF or 1)
+            written = False
+    return written
 
 
 def _say(error: BaseException) -> None:
@@ -222,7 +269,7 @@ def _program() -> str:
     parts = []
     while part := os.read(0, 1 << 16):
         parts.append(part)
-    return b"".join(parts).decode("utf-8", "replace")
+    return b"".join(parts).decode("utf-8-sig", "replace")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@ Two tiers. `subset` walks the syntax tree of what lies in a small subset: no `ex
 escape from, microseconds. All else goes to an interpreter of its own, which limits its resources and then asks the
 kernel to refuse every system call but computing, reading what is open, writing to it and ending (`child`).
 
+A program is stopped by what it has computed, so that a busy machine is slower, not different. The wall clock is only
+a wide net for those that wait. Files cannot be opened there: what can be imported is `child.IMPORTABLE`.
+
 A verdict is made here, from what was printed. A program never holds the answer, and its exit status means nothing.
 """
 
@@ -11,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import platform
 import re
@@ -30,21 +34,39 @@ from lib.evaluation.sandbox.subset import OutsideSubset, evaluate_subset
 _CHILD = Path(__file__).with_name("child.py")
 MAX_SOURCE = 1 << 20
 """Bytes of a program's text that are taken."""
+_PATIENCE = 60.0
+"""Seconds that the server may need to start, to fork or to stop a program, on however busy a machine."""
 
 
 class SandboxUnavailable(RuntimeError):
     """This machine cannot hold what the sandbox promises."""
 
 
+_LEAST_MEMORY, _LEAST_OUTPUT = 64 << 20, 64
+
+
 @dataclass(frozen=True)
 class Limits:
-    """`seconds` on the wall clock, `cpu_seconds` of computing (in whole seconds, rounded up), bytes of `memory` and of
-    `output` (each stream)."""
+    """`cpu_seconds` of computing, `seconds` on the wall clock, bytes of `memory` and of `output` (each stream).
 
-    seconds: float = 2.0
+    The wall clock stops who sleeps; twenty times the computing time leaves a busy machine its time. Raises ValueError
+    for seconds that are not finite and above 0, and for less memory or output than an empty program needs.
+    """
+
+    seconds: float = 20.0
     cpu_seconds: float = 1.0
     memory: int = 256 << 20
     output: int = 64 << 10
+
+    def __post_init__(self):
+        for name in ("seconds", "cpu_seconds"):
+            value = getattr(self, name)
+            if type(value) not in (int, float) or not math.isfinite(value) or value <= 0:
+                raise ValueError(f"{name} must be a finite number above 0, got {value!r}")
+        for name, least in (("memory", _LEAST_MEMORY), ("output", _LEAST_OUTPUT)):
+            value = getattr(self, name)
+            if type(value) is not int or not least <= value < 1 << 63:
+                raise ValueError(f"{name} must be a whole number of bytes from {least}, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -126,7 +148,7 @@ class Sandbox:
             missing = ", ".join(name for name, holds in guarantees().items() if not holds)
             raise SandboxUnavailable(f"{platform.system()} cannot hold: {missing}; only the subset of Python is run")
         self.limits, self._server, self._turn = limits, None, threading.Lock()
-        self._folder = tempfile.TemporaryDirectory(prefix="sandbox-")
+        self._folder = tempfile.TemporaryDirectory(prefix="sandbox-", ignore_cleanup_errors=True)
         self._use_server, self._filter = server and _can_wait_for_children(), _can_filter()
         try:
             probe = self.run("print(6 * 7)")
@@ -153,12 +175,19 @@ class Sandbox:
             self._folder.cleanup()
 
     def run(self, source: str) -> Outcome:
-        """Run one program to its end or to a limit. Never raises for what the program does."""
+        """Run one program to its end or to a limit. Never raises for what the program does.
+
+        Raises TypeError for a source that is not text.
+        """
+        if not isinstance(source, str):
+            raise TypeError(f"source must be the text of a program, got {type(source).__name__}")
         text = source.encode("utf-8", "replace")
         if len(text) > MAX_SOURCE:
             return Outcome("refused", "", f"the program has {len(text)} bytes; {MAX_SOURCE} are taken", 0.0)
         with self._turn:  # one program at a time, whichever thread asks
-            os.makedirs(self._folder.name, exist_ok=True)
+            if not os.path.isdir(self._folder.name):  # closed before, or taken away by somebody
+                self._stop_server()
+                self._folder = tempfile.TemporaryDirectory(prefix="sandbox-", ignore_cleanup_errors=True)
             return self._run_forked(text) if self._use_server else self._run_fresh(text)
 
     def _settings(self) -> str:
@@ -210,7 +239,7 @@ class Sandbox:
                 except TimeoutError:
                     stopped = "time"
             if stopped:
-                line.settimeout(5.0)
+                line.settimeout(_PATIENCE)
                 line.send(b"K")
                 status = line.recv(16)
             return self._outcome(os.waitstatus_to_exitcode(int(status)), stopped, outputs, started)
@@ -230,7 +259,7 @@ class Sandbox:
             ours.append(write if reads else read)
         try:
             line = self._line()
-            line.settimeout(10.0)
+            line.settimeout(_PATIENCE)
             socket.send_fds(line, [b"run"], theirs)
             if line.recv(16) == b"started":
                 return ours
@@ -313,8 +342,10 @@ class Sandbox:
         stdout, stderr = (bytes(output).decode("utf-8", "replace") for output in outputs)
         if not stopped:
             stopped = "ok" if status == 0 else "error" if status > 0 else "killed"
-            if status == -signal.SIGXCPU or (status == -signal.SIGKILL and seconds >= self.limits.cpu_seconds):
-                stopped = "time"  # the soft limit of computing, and the hard one
+            if status in (-signal.SIGPROF, -signal.SIGXCPU) or (
+                status == -signal.SIGKILL and seconds >= self.limits.cpu_seconds
+            ):
+                stopped = "time"  # the timer of computing, and the soft and hard limits behind it
             if status == -signal.SIGUSR1:
                 stopped = "refused"  # not locked down: it has not run
         return Outcome(stopped, stdout, stderr, seconds)
