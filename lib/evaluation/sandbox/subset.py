@@ -4,7 +4,8 @@ Numbers, strings, lists, tuples, dicts, sets; assignment, if, for, while, functi
 comprehensions; a fixed list of builtin functions and of methods. Whatever it runs, it runs as CPython does; what it
 does not know raises `OutsideSubset`, before anything of it has been printed, and is somebody else's to run.
 
-Every step costs one unit of work and every new sequence its length, so that time and memory are bounded together.
+Every step costs one unit of work, every new sequence its length, and whatever C code does at one go what it may cost
+at worst, so that time and memory are bounded together; behind that stands a deadline of computing time.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from __future__ import annotations
 import ast
 import builtins
 import operator
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 
 MAX_WORK, MAX_OUTPUT, MAX_DEPTH, MAX_NODES, MAX_SOURCE = 200_000, 65_536, 40, 5_000, 50_000
-MAX_INT, MAX_KEYS = 10**18, 2_000
+MAX_INT, MAX_KEYS, MAX_ALIKE, MAX_BRACKETS = 10**18, 2_000, 32, 60
+MAX_SECONDS = 2.0
+"""Of computing, in this thread: a program that takes longer is left to the sandbox's interpreter."""
 
 
 class OutsideSubset(Exception):
@@ -35,23 +39,13 @@ def evaluate_subset(source: str) -> tuple[str, str, str]:
 
     Raises OutsideSubset for a program that cannot be run here.
     """
-    if len(source) > MAX_SOURCE:
-        raise OutsideSubset("the text is long")
+    machine = _Machine()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(source)
-            compile(source, "<program>", "exec", dont_inherit=True)  # finds what parsing lets through; never executed
+        tree = _read(source.removeprefix("\ufeff"))
     except SyntaxError as error:
         return "error", "", f"{type(error).__name__}: {error.msg}"
     except (ValueError, RecursionError, MemoryError) as error:
         raise OutsideSubset(type(error).__name__) from None
-    for number, node in enumerate(ast.walk(tree)):
-        if number > MAX_NODES:
-            raise OutsideSubset("the syntax tree is large")
-        if not isinstance(node, _KNOWN):  # also where it would not be reached: a yield changes its whole function
-            raise OutsideSubset(type(node).__name__)
-    machine = _Machine()
     try:
         machine.block(tree.body, machine.names)
     except _Stop as stop:
@@ -65,11 +59,39 @@ def evaluate_subset(source: str) -> tuple[str, str, str]:
     return "ok", "".join(machine.printed), ""
 
 
+def _read(source: str) -> ast.Module:
+    """The tree, of known nodes only. Raises SyntaxError where CPython does."""
+    if len(source) > MAX_SOURCE:
+        raise OutsideSubset("the text is long")
+    if _nesting(source) > MAX_BRACKETS:
+        raise OutsideSubset("deep brackets")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tree = ast.parse(source)
+        for number, node in enumerate(ast.walk(tree)):
+            if number > MAX_NODES:
+                raise OutsideSubset("the syntax tree is large")
+            if not isinstance(node, _KNOWN):  # also where it would not be reached: a yield changes its whole function
+                raise OutsideSubset(type(node).__name__)
+        compile(source, "<program>", "exec", dont_inherit=True)  # finds what parsing lets through; never executed
+    return tree
+
+
+def _nesting(source: str) -> int:
+    """The most brackets that may be open at one place (those in texts and comments count too)."""
+    most = depth = 0
+    for character in source:
+        depth += (character in "([{") - (character in ")]}")
+        most = max(most, depth)
+    return most
+
+
 _BINARY: dict[type, Callable] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.Pow: operator.pow, ast.BitAnd: operator.and_,
     ast.BitOr: operator.or_, ast.BitXor: operator.xor,
 }  # fmt: skip
+_IN_PLACE = {kind: getattr(operator, f"i{function.__name__.strip('_')}") for kind, function in _BINARY.items()}
 _COMPARE: dict[type, Callable] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt,
     ast.GtE: operator.ge, ast.Is: operator.is_, ast.IsNot: operator.is_not, ast.In: lambda a, b: a in b,
@@ -92,6 +114,7 @@ _METHODS: dict[type, frozenset[str]] = {
     tuple: frozenset("index count".split()),
 }
 _CONSUMERS = frozenset("sum min max sorted list tuple set dict any all".split())
+_SEARCHES = frozenset("strip split count index find".split())
 _BUILTINS = frozenset(dir(builtins))
 _MISSING = object()
 _SEQUENCES = (str, list, tuple, dict, set)
@@ -130,6 +153,8 @@ class _Machine:
         self.names: dict[str, object] = {"__name__": "__main__"}
         self.printed: list[str] = []
         self.work, self.written, self.depth = 0, 0, 0
+        self.deadline, self.looked = time.thread_time() + MAX_SECONDS, 0
+        self.alike: dict[int, list[object]] = {}
 
     # -- budgets
 
@@ -137,6 +162,9 @@ class _Machine:
         self.work += units
         if self.work > MAX_WORK:
             raise OutsideSubset("much work")
+        self.looked += 1
+        if self.looked % 256 == 0 and time.thread_time() > self.deadline:
+            raise OutsideSubset("much computing")
 
     def made(self, value: object) -> object:
         """Pays for a value that has just been made, and keeps whole numbers small."""
@@ -190,7 +218,7 @@ class _Machine:
             raise OutsideSubset("augmented assignment to " + type(target).__name__)
         if type(before) in (list, set, dict):
             raise OutsideSubset("augmented assignment in place")
-        after = self.binary(type(node.op), before, self.value(node.value, names))
+        after = self.binary(type(node.op), before, self.value(node.value, names), _IN_PLACE)
         if place is None:
             self.bind(target, after, names)
         else:
@@ -251,14 +279,36 @@ class _Machine:
     def put(self, holder: object, key: object, value: object) -> None:
         if type(holder) not in (list, dict):
             raise OutsideSubset("assignment into something else than a list or dict")
-        self.weigh(key)  # it will be hashed
+        self.weigh(key)
+        if type(holder) is dict:
+            self.key(key)
         holder[key] = value
         self.few_keys(holder)
 
     def few_keys(self, holder: object) -> None:
-        """Keys may be chosen so that all have one hash; then every look-up meets all of them."""
         if type(holder) in (dict, set) and len(holder) > MAX_KEYS:
             raise OutsideSubset("many keys")
+
+    def key(self, value: object) -> None:
+        """Counts, before it is hashed, what becomes a key, however deep it lies.
+
+        Tuples can be chosen so that all have one hash; then every look-up meets all of them. (Whole numbers as small
+        as ours cannot; texts can only by chance.)
+        """
+        if type(value) is float and value != value:
+            raise OutsideSubset("no number as a key")  # its hash differs from run to run
+        if type(value) not in (tuple, range):
+            return
+        for part in value if type(value) is tuple else ():
+            self.key(part)
+        try:
+            alike = self.alike.setdefault(hash(value), [])
+        except TypeError:
+            return  # no key at all, as CPython will say
+        if value not in alike:
+            alike.append(value)
+        if len(alike) > MAX_ALIKE:
+            raise OutsideSubset("keys of one hash")
 
     def item(self, holder: object, key: object) -> object:
         if type(holder) not in (str, list, tuple, dict, range):
@@ -275,7 +325,7 @@ class _Machine:
         if method is None:
             raise OutsideSubset(type(node).__name__)
         result = method(node, names)
-        if isinstance(result, _Function) or (isinstance(result, _Once) and not once):
+        if isinstance(result, _Function | Iterator) or (isinstance(result, _Once) and not once):
             raise OutsideSubset("a function or an iterator as a value")
         return result
 
@@ -296,14 +346,16 @@ class _Machine:
         if name in names:
             return names[name]
         if names is not self.names and name in names[""]:
+            if "in a comprehension" in names:
+                raise OutsideSubset("a name of the function around that has no value")
             raise UnboundLocalError(f"cannot access local variable '{name}' where it is not associated with a value")
         return self.names.get(name, _MISSING)
 
     def get_BinOp(self, node, names):
         return self.binary(type(node.op), self.value(node.left, names), self.value(node.right, names))
 
-    def binary(self, kind: type, a: object, b: object) -> object:
-        if kind not in _BINARY:
+    def binary(self, kind: type, a: object, b: object, table: dict[type, Callable] = _BINARY) -> object:
+        if kind not in table:
             raise OutsideSubset(kind.__name__)
         if kind is ast.Mult and (type(a) in _SEQUENCES or type(b) in _SEQUENCES):
             length, times = (len(a), b) if type(a) in _SEQUENCES else (len(b), a)
@@ -315,7 +367,10 @@ class _Machine:
             raise OutsideSubset("a power")
         if type(a) in _SEQUENCES and type(b) in _SEQUENCES:
             self.spend(len(a) + len(b))
-        return self.made(_BINARY[kind](a, b))
+        if type(a) in (set, dict):  # their keys are compared
+            self.weigh(a)
+            self.weigh(b)
+        return self.made(table[kind](a, b))
 
     def get_UnaryOp(self, node, names):
         return _UNARY[type(node.op)](self.value(node.operand, names))
@@ -333,6 +388,8 @@ class _Machine:
             right = self.value(part, names)
             self.weigh(left)
             self.weigh(right)
+            if type(left) is type(right) is str and isinstance(kind, ast.In | ast.NotIn):
+                self.searched(right, left)
             if type(right) is range and isinstance(kind, ast.In | ast.NotIn) and type(left) not in (int, bool):
                 self.spend(len(right))  # whole numbers are looked up by arithmetic, all else one by one
             if isinstance(kind, ast.Is | ast.IsNot) and left is not None and right is not None:
@@ -357,6 +414,8 @@ class _Machine:
     def get_Set(self, node, names):
         values = self.get_List(node, names)
         self.weigh(values)
+        for value in values:
+            self.key(value)
         return self.made(set(values))
 
     def get_Dict(self, node, names):
@@ -384,16 +443,23 @@ class _Machine:
         raise OutsideSubset("a generator outside of a call")
 
     def comprehend(self, node: ast.ListComp | ast.GeneratorExp, names: dict) -> Iterator[object]:
-        """Items in order; the loop's own names are not seen outside."""
+        """Items one by one, as they are asked for; what they are made of is looked up at once.
+
+        The loop's own names are not seen outside.
+        """
         if len(node.generators) != 1 or node.generators[0].is_async:
             raise OutsideSubset("nested comprehensions")
         loop, inner = node.generators[0], dict(names)
-        if names is self.names:
-            inner[""] = frozenset()
-        for item in self.iterate(self.value(loop.iter, names, once=True)):
-            self.bind(loop.target, item, inner)
-            if all(self.value(test, inner) for test in loop.ifs):
-                yield self.value(node.elt, inner)
+        self.spend(len(names) // 8)
+        inner.setdefault("", frozenset())
+        inner["in a comprehension"] = True
+        return self.comprehended(node.elt, loop, inner, self.iterate(self.value(loop.iter, names, once=True)))
+
+    def comprehended(self, element: ast.expr, loop: ast.comprehension, names: dict, items: Iterator) -> Iterator:
+        for item in items:
+            self.bind(loop.target, item, names)
+            if all(self.value(test, names) for test in loop.ifs):
+                yield self.value(element, names)
 
     def get_JoinedStr(self, node, names):
         parts = []
@@ -438,7 +504,10 @@ class _Machine:
         return name == "all"
 
     def arguments(self, node: ast.Call, names: dict, *, once: bool = False) -> list:
-        """`once`: a generator or what `zip` and the like give may stand here, for it is looped over at once."""
+        """`once`: a generator or what `zip` and the like give may stand here, for it is looped over at once.
+
+        They come as iterators, so that who takes them stops at the item where CPython does.
+        """
         found = []
         for part in node.args:
             if isinstance(part, ast.Starred):
@@ -446,11 +515,16 @@ class _Machine:
             if isinstance(part, ast.GeneratorExp):
                 if not once:
                     raise OutsideSubset("a generator as a value")
-                found.append(list(self.comprehend(part, names)))
+                found.append(self.weighed(self.comprehend(part, names)))
             else:
                 value = self.value(part, names, once=once)
-                found.append(list(self.iterate(value)) if isinstance(value, _Once) else value)
+                found.append(self.weighed(self.iterate(value)) if isinstance(value, _Once) else value)
         return found
+
+    def weighed(self, items: Iterator[object]) -> Iterator[object]:
+        for item in items:
+            self.weigh(item)
+            yield item
 
     def options(self, node: ast.Call, names: dict, name: str) -> dict:
         """Arguments by name: the one that sorting takes."""
@@ -460,6 +534,8 @@ class _Machine:
 
     def builtin(self, name: str, arguments: list, options: dict) -> object:
         for value in arguments:
+            if isinstance(value, Iterator):
+                continue
             self.weigh(value)
             if type(value) is range:
                 self.spend(len(value) if name in _CONSUMERS else 1)
@@ -469,12 +545,31 @@ class _Machine:
             raise OutsideSubset("rounding to many places")
         if name in ("int", "float") and any(type(value) is str and len(value) > 100 for value in arguments):
             raise OutsideSubset("a long number")
-        if name == "sum" and any(type(part) in _SEQUENCES for value in arguments[:1] for part in self.iterate(value)):
-            raise OutsideSubset("a sum of sequences")
+        if name in ("sum", "set", "dict") and arguments:
+            arguments[0] = self.taken(name, arguments[0])
         if name == "str":
             return self.text(arguments[0]) if len(arguments) == 1 else self.made(str(*arguments))
         result = _FUNCTIONS[name](*arguments, **options)
         return _Once(result) if name in ("reversed", "enumerate", "zip") else self.made(result)
+
+    def taken(self, name: str, value: object) -> object:
+        """What `sum`, `set` or `dict` is made of, item by item, each looked at before it is taken."""
+        if type(value) in (set, dict, range, str) or not isinstance(value, Iterator | list | tuple):
+            return value  # its items have been looked at, or it is none
+
+        def items() -> Iterator[object]:
+            for item in value:
+                if name == "sum" and type(item) in _SEQUENCES:
+                    raise OutsideSubset("a sum of sequences")
+                if name == "set":
+                    self.key(item)
+                elif name == "dict" and type(item) is set:
+                    raise OutsideSubset("the order of a set")
+                elif name == "dict" and type(item) in (tuple, list) and len(item) == 2:
+                    self.key(item[0])
+                yield item
+
+        return items()
 
     def is_instance(self, node, names):
         if len(node.args) != 2 or node.keywords:
@@ -493,16 +588,29 @@ class _Machine:
         options = self.options(node, names, name)
         if name not in ("append", "insert"):
             for value in arguments:
+                if isinstance(value, Iterator):
+                    continue
                 self.weigh(value)
                 if type(value) in (set, range) and name in ("join", "extend"):
                     raise OutsideSubset(f"{name} of a {type(value).__name__}")
         if name not in ("append", "get", "add"):
             self.weigh(holder)
-        if name == "join" and arguments and type(arguments[0]) in (list, tuple, str, dict):
-            self.spend(len(holder) * len(arguments[0]))
+        if name == "join" and arguments:
+            if isinstance(arguments[0], Iterator):
+                arguments[0] = list(arguments[0])  # as CPython does before it looks at the first
+            if type(arguments[0]) in (list, tuple, str, dict):
+                self.spend(len(holder) * len(arguments[0]))
+        if type(holder) is str and name in _SEARCHES and arguments and type(arguments[0]) is str:
+            self.searched(holder, arguments[0])
+        if type(holder) is set and name == "add" and arguments:
+            self.key(arguments[0])
         result = getattr(holder, name)(*arguments, **options)
         self.few_keys(holder)
         return _Once(result) if name in ("keys", "values", "items") else self.made(result)
+
+    def searched(self, text: str, wanted: str) -> None:
+        """Pays for a search in a text: at worst every character is compared with all that is wanted."""
+        self.spend(len(text) * len(wanted) // 64)
 
     def call(self, function: _Function, arguments: list) -> object:
         if len(arguments) != len(function.parameters):
@@ -567,7 +675,10 @@ class _Machine:
 
     def iterate(self, value: object) -> Iterator[object]:
         if isinstance(value, _Once):
-            value = value.items
+            for item in value.items:
+                self.spend(len(item) if type(item) is tuple else 1)  # which `zip` has made just now
+                yield item
+            return
         elif type(value) is set:
             raise OutsideSubset("the order of a set")
         elif type(value) not in (str, list, tuple, dict, range):

@@ -216,6 +216,20 @@ GREEDY = {
     "join of a dict": "s = ''.join([chr(i + 100) for i in range(1900)])\nd = dict(zip(s, s))\nprint(len(('a' * 150000).join(d)))",
     "keys with one hash": "d = {}\nfor k in range(20000):\n    d[(2.0 ** 61) * k] = 1",
     "many nodes": "\n".join(["x = 1"] * 5000),
+    "a text stripped of characters that look alike": "print(len(('\u4141' * 24000).strip('\u4241\u4341' * 12000)))",
+    "stripped again and again": "s = 'ab' * 5000\nfor i in range(3000):\n    s.strip('ba' * 1000)",
+    "searched again and again": "s = 'a' * 9000\nfor i in range(3000):\n    s.count('a' * 90 + 'b')",
+    "wide tuples of zip": "x = list(range(9000))\nprint(len(list(zip(" + "x, " * 900 + "x))))",
+    "wide tuples in a loop": "x = list(range(90000))\nfor i in zip(" + "x, " * 900 + "x):\n    pass",
+    "comprehensions among many names": "\n".join(f"n{i} = 1" for i in range(1000))
+    + "\nwhile True:\n    [i for i in []]",
+    "sets of heavy keys": "t = (1, 2)\nu = (1, 2)\nfor _ in range(8):\n    t = (t, t, t)\n    u = (u, u, u)\na = set([t])\nb = set([u])\nwhile True:\n    a & b",
+    "a set of heavy keys": "t = (1, 2)\nfor _ in range(9):\n    t = (t, t, t)\nwhile True:\n    set([t])",
+    "nested finally": "\n".join(" " * i + "try:\n" + " " * i + " x = 1\n" + " " * i + "finally:" for i in range(19))
+    + "\n"
+    + " " * 20
+    + "x = 1",
+    "open brackets": "f(" * 5000,
 }
 
 
@@ -228,3 +242,252 @@ def test_what_grows_is_stopped_in_time(name):
     except OutsideSubset:
         pass
     assert time.process_time() - started < 3
+
+
+STREAMED = [
+    "x = [1]\nx.extend(len(x) for _ in range(3))\nprint(x)",
+    "x = [1, 2, 3, 4]\nx.extend(x.pop() for _ in range(2))\nprint(x)",
+    "x = [3, 1]\nx.extend(reversed(x))\nprint(x)",
+    "def f(v):\n    print(v)\n    return v\nprint(sum(f(v) for v in [1, None, 2]))",
+    "def f(v):\n    print(v)\n    return v\nprint(max(f(v) for v in [1, 'a', 2]))",
+    "def f(v):\n    print(v)\n    return v\nprint(len(set(f(v) for v in [1, [], 2])))",
+    "def f(v):\n    print(v)\n    return v\nprint(dict(f(v) for v in [(1, 2), 3, (4, 5)]))",
+    "def f(v):\n    print(v)\n    return v\nprint(' '.join(f(v) for v in ['a', 1, 'b']))",
+    "def f(v):\n    print(v)\n    return [v]\nprint(sum((v for v in f(2)), len(f(3))))",
+    "print(sum(None if i == 0 else 1 // 0 for i in range(2)))",
+    "print(sorted((v % 3 for v in range(7)), reverse=True), tuple(v for v in 'ab'), min(v for v in [3, 2]))",
+    "x = 1\nx += 'a'",
+    "\ufeffprint(1)",
+]
+
+
+@pytest.mark.parametrize("source", STREAMED)
+def test_generators_are_taken_item_by_item(source):
+    """Also what is said of an error is CPython's."""
+    status, stdout, stderr = evaluate_subset(source)
+    assert (status, stdout, stderr) == by_cpython(source.removeprefix("\ufeff"))
+
+
+def test_what_would_never_end_in_cpython_is_left_alone():
+    for source in ("x = [1]\nx.extend(v for v in x)", "x = [1]\nx.extend(enumerate(x))"):
+        with pytest.raises(OutsideSubset):
+            evaluate_subset(source)
+
+
+class Typed:
+    """Random programs of numbers, texts, lists, tuples, dicts and sets, most of whose expressions are of the right type.
+
+    `wrong`: how often a part is of any type whatever, so that errors come about as well.
+    """
+
+    def __init__(self, rng: random.Random, wrong: float = 0.01):
+        self.rng, self.wrong, self.inner = rng, wrong, 0
+
+    def pick(self, *options):
+        return self.rng.choice(options)
+
+    def make(self, kind: str, depth: int = 0) -> str:
+        if self.rng.random() < self.wrong:
+            kind = self.pick("n", "s", "l", "d", "t", "b")
+        if depth > 2:
+            return {"n": str(self.rng.randrange(6)), "b": "n1 < 2", "t": "(1, 2)"}.get(kind, f"{kind}1")
+
+        def m(kind: str) -> str:
+            return self.make(kind, depth + 1)
+
+        return self.pick(*getattr(self, f"of_{kind}"))(self, m)
+
+    def generator(self, kind: str, m, brackets: str = "()") -> str:
+        self.inner += 1
+        name = f"i{self.inner}"
+        over = self.pick(
+            f"range({self.rng.randrange(4)})", "l1[:3]", "l1", "l2", "reversed(l1)", f"({m('n')}, {m('n')})"
+        )
+        element = {"n": f"{name} + {m('n')}", "s": f"str({name})", "t": f"({name}, {m('n')})"}[kind]
+        element = self.pick(element, f"say({element})", element)
+        test = self.pick("", "", f" if {m('b')}")
+        return f"{brackets[0]}{element} for {name} in {over}{test}{brackets[1]}"
+
+    of_n = (
+        lambda g, m: str(g.rng.randrange(-3, 10)),
+        lambda g, m: g.pick("n1", "n2"),
+        lambda g, m: f"({m('n')} {g.pick('+', '-', '*', '&', '|', '^', '// 3 +', '% -5 -')} {m('n')})",
+        lambda g, m: f"len({m(g.pick('s', 'l', 'd'))})",
+        lambda g, m: f"{g.pick('sum', 'max', 'min')}({m('l')} + [{m('n')}])",
+        lambda g, m: f"sum{g.generator('n', m)}",
+        lambda g, m: f"l{g.pick(1, 2)}[{g.pick(0, -1, 'n1')}]",
+        lambda g, m: f"{m('s')}.{g.pick('count', 'find')}({m('s')})",
+        lambda g, m: f"{g.pick('max', 'min')}{g.generator('n', m)}" if g.rng.random() < 0.3 else "n2",
+        lambda g, m: f"l1.{g.pick('index', 'count', 'count')}({m('n')})",
+        lambda g, m: f"d1.get({m('n')}, {m('n')})",
+        lambda g, m: f"({m('n')} if {m('b')} else {m('n')})",
+        lambda g, m: f"len(set{g.generator(g.pick('n', 't'), m)})",
+        lambda g, m: f"abs({m('n')}) % 20",
+        lambda g, m: f"say({m('n')})",
+        lambda g, m: g.pick("l1.pop()", "n1", "n2"),
+    )
+    of_b = (
+        lambda g, m: f"{m('n')} {g.pick('<', '<=', '==', '!=', '>')} {m('n')}",
+        lambda g, m: f"{m('n')} in {m(g.pick('l', 't', 'd'))}",
+        lambda g, m: f"{m('s')} in {m('s')}",
+        lambda g, m: f"not {m('b')}",
+        lambda g, m: f"({m('b')} {g.pick('and', 'or')} {m('b')})",
+        lambda g, m: f"{g.pick('any', 'all')}{g.generator('n', m)}",
+        lambda g, m: f"{m('l')} {g.pick('<', '==')} {m('l')}",
+        lambda g, m: f"isinstance({m('n')}, ({g.pick('int', 'str')}, list))",
+    )
+    of_s = (
+        lambda g, m: g.pick("'ab'", "'a b a'", "''"),
+        lambda g, m: g.pick("s1", "s2"),
+        lambda g, m: f"({m('s')} + {m('s')})",
+        lambda g, m: f"str({m(g.pick('n', 'l', 't', 'd'))})",
+        lambda g, m: f"{m('s')}[{m('n')}:]",
+        lambda g, m: f"{m('s')}.{g.pick('upper', 'strip', 'lower')}()",
+        lambda g, m: f"{m('s')}.strip({m('s')})",
+        lambda g, m: f"f'{{{m('n')}}}-{{s1}}'",
+        lambda g, m: f"'-'.join{g.generator('s', m)}",
+        lambda g, m: f"({m('s')} * {g.rng.randrange(3)})",
+    )
+    of_l = (
+        lambda g, m: g.pick("l1", "l2"),
+        lambda g, m: f"[{m('n')}, {m('n')}]",
+        lambda g, m: f"{m('l')}[{m('n')}:{m('n')}]",
+        lambda g, m: f"{m('l')}[::{g.pick('-1', '2')}]",
+        lambda g, m: g.generator("n", m, "[]"),
+        lambda g, m: f"{g.pick('sorted', 'list')}{g.generator('n', m)}",
+        lambda g, m: f"sorted({m('l')}, reverse={m('b')})",
+        lambda g, m: f"({m('l')} + {m('l')})",
+        lambda g, m: f"list(range({m('n')}))",
+        lambda g, m: f"sorted(set({m('l')}))",
+    )
+    of_t = (
+        lambda g, m: f"({m('n')}, {m('n')})",
+        lambda g, m: f"tuple({m('l')})",
+        lambda g, m: f"divmod({m('n')}, {g.pick(3, -4, 'n1')})",
+    )
+    of_d = (
+        lambda g, m: "d1",
+        lambda g, m: f"{{{m('n')}: {m('n')}, {m('n')}: {m('n')}}}",
+        lambda g, m: f"dict{g.generator('t', m)}",
+        lambda g, m: f"dict(zip({m('l')}, {m('l')}))",
+    )
+
+    def block(self, indent: str, depth: int = 0, *, loop: bool = False) -> list[str]:
+        lines = []
+        for _ in range(self.rng.randrange(1, 4)):
+            kind, deeper = self.rng.randrange(11 if depth < 2 else 8), indent + "    "
+            m = self.make
+            if kind == 0:
+                letter = self.pick("n", "s", "l")
+                lines.append(f"{indent}{letter}{self.pick(1, 2)} = {m(letter)}")
+            elif kind == 1:
+                lines.append(
+                    f"{indent}{self.pick('n1', 'n2', 'd1[1]', 'l2[0]')} {self.pick('+=', '-=', '*=')} {m('n')}"
+                )
+            elif kind == 2:
+                lines.append(f"{indent}l1.{self.pick('append(', 'insert(0, ')}{m('n')})")
+            elif kind == 3:
+                lines.append(f"{indent}l1.extend({self.pick(m('l'), self.generator('n', m))})")
+            elif kind == 4:
+                lines.append(f"{indent}d1[{m(self.pick('n', 't'))}] = {m('n')}")
+            elif kind == 5:
+                lines.append(f"{indent}print({m(self.pick('n', 's', 'l', 't', 'd', 'b'))}, l1)")
+            elif kind == 6:
+                lines.append(f"{indent}n1, n2 = divmod({m('n')}, {self.pick(3, 'n2')})")
+            elif kind == 7:
+                lines.append(f"{indent}{self.pick('break', 'continue') if loop else 'pass'}")
+            elif kind == 8:
+                lines += [f"{indent}if {m('b')}:", *self.block(deeper, depth + 1, loop=loop)]
+                lines += [f"{indent}else:", *self.block(deeper, depth + 1, loop=loop)]
+            else:
+                head = self.pick(
+                    f"for n1 in {m('l')}[:5]:", "for n1, n2 in enumerate(l1[:4]):", "for n1, n2 in d1.items():",
+                    f"for n2 in range({self.rng.randrange(3)}):",
+                )  # fmt: skip
+                lines += [f"{indent}{head}", *self.block(deeper, depth + 1, loop=True)]
+        return lines
+
+    def program(self) -> str:
+        start = "n1, n2, s1, s2, l1, l2, d1, t1, b1 = 1, 2, 'a', 'b c', [3, 1], [2], {1: 2}, (1, 2), True"
+        said = ["def say(v):", "    print('said', v)", "    return v"]
+        return "\n".join([*said, start, *self.block(""), *self.block(""), "print(n1, n2, s1, l1, l2, d1)"])
+
+
+def test_it_does_what_cpython_does_on_thousands_of_typed_programs(monkeypatch):
+    """Printed lines, status, and what is said of an error; programs that end in an error are among them."""
+    monkeypatch.setattr("lib.evaluation.sandbox.subset.MAX_WORK", 10_000)  # endless ones end sooner
+    rng, statuses = random.Random(1), {"ok": 0, "error": 0, "outside": 0}
+    for _ in range(2000):
+        source = Typed(rng).program()
+        try:
+            mine = evaluate_subset(source)
+        except OutsideSubset:
+            statuses["outside"] += 1
+            continue
+        statuses[mine[0]] += 1
+        wanted = by_cpython(source)
+        assert mine[:2] == wanted[:2], source
+        assert "SyntaxError" in mine[2] or mine[2] == wanted[2], source
+    assert statuses["ok"] > 900 and statuses["error"] > 300, statuses
+
+
+def alike(count: int) -> list[tuple[int, int]]:
+    """Pairs of numbers below 10^18 that all have one hash: CPython's tuple hash is xxHash's lanes, which can be solved."""
+    one, two, five, whole = 11400714785074694791, 14029467366897019727, 2870177450012600261, 1 << 64
+    inverse, found, first = pow(two, -1, whole), [], 0
+    while len(found) < count:
+        lane = (five + first * two) % whole
+        lane = ((lane << 31 | lane >> 33) % whole) * one % whole
+        second = (12345 - lane) * inverse % whole
+        second = second - whole if second >> 63 else second
+        if abs(second) < 10**18:
+            found.append((first, second))
+        first += 1
+    return found
+
+
+COLLIDING = {
+    "set of a list": "print(len(set({pairs})))",
+    "set of a generator": "print(len(set(p for p in {pairs})))",
+    "set display": "print(len({{{inside}}}))",
+    "dict of pairs": "print(len(dict((p, 1) for p in {pairs})))",
+    "dict of a zip": "p = {pairs}\nprint(len(dict(zip(p, p))))",
+    "assignments": "d = {{}}\nfor p in {pairs}:\n    d[p] = 1\nprint(len(d))",
+    "a set that grows": "s = set([])\nfor p in {pairs}:\n    s.add(p)\nprint(len(s))",
+    "keys inside of keys": "print(len(set([(p, 1) for p in {pairs}])))",
+}
+
+
+@pytest.mark.parametrize("name", COLLIDING)
+def test_keys_that_were_made_to_have_one_hash_are_left_alone(name):
+    pairs = alike(40)
+    assert len({hash(pair) for pair in pairs}) == 1
+    source = COLLIDING[name].format(pairs=pairs, inside=", ".join(map(str, pairs)))
+    with pytest.raises(OutsideSubset, match="keys of one hash"):
+        evaluate_subset(source)
+    few = pairs[:30]
+    source = COLLIDING[name].format(pairs=few, inside=", ".join(map(str, few)))
+    assert evaluate_subset(source) == ("ok", "30\n", "")
+
+
+def test_ordinary_keys_that_share_a_hash_by_chance_are_taken():
+    """-1 and -2 have one hash, so a grid around the origin has places that share theirs."""
+    assert hash((-1, -1)) == hash((-2, -1))
+    lines = ["d = {}", "for x in range(-3, 4):", "    for y in range(-3, 4):", "        for z in range(-3, 4):"]
+    source = "\n".join([*lines, "            d[(x, y, z)] = x * y * z", "print(len(d), sum(d.values()))"])
+    assert evaluate_subset(source) == ("ok", "343 0\n", "")
+
+
+def test_a_deadline_of_computing_stands_behind_the_work(monkeypatch):
+    monkeypatch.setattr("lib.evaluation.sandbox.subset.MAX_SECONDS", 0.05)
+    monkeypatch.setattr("lib.evaluation.sandbox.subset.MAX_WORK", 10**9)
+    started = time.thread_time()
+    with pytest.raises(OutsideSubset, match="much computing"):
+        evaluate_subset("while True:\n    pass")
+    assert time.thread_time() - started < 2
+
+
+def test_a_name_of_the_function_around_without_a_value_is_left_alone():
+    """Versions of Python say different things of it."""
+    with pytest.raises(OutsideSubset, match="has no value"):
+        evaluate_subset("def f():\n    print([n for _ in [1]])\n    n = 1\nf()")
