@@ -16,10 +16,15 @@ print and return. One tree serves four readers: `run` (here: the trace and the r
 `to_python` (for cross-checking; div and mod are Python's // and %).
 
 Think-and-Execute's pseudocode (arXiv 2404.02575, appendix B.2) is free in form; ours is not, so that it has a truth.
+
+A program may be anybody's. Everything that it does costs work (an expression, a word printed, a pair of values
+compared), so that time and memory are bounded however its values are built; a deadline of computing stands behind that.
 """
 
 from __future__ import annotations
 
+import reprlib
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -45,6 +50,11 @@ from lib.data.programs.tree import (
     Value,
 )
 
+WORK_PER_STEP, MAX_SECONDS = 200, 20.0
+"""Units of work for each statement that may be run, all together; and seconds of computing, in this thread."""
+LARGEST = 10**18
+"""Numbers stay below it, in the text as in what is computed."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -64,19 +74,22 @@ def run(program: Program, arguments: Sequence[Value], *, max_steps: int = 10_000
     """Interpret; arguments are not changed.
 
     Raises PseudocodeError, with the line, for what Python would not do either (an unknown name, a missing key, words
-    added to numbers), when more than `max_steps` statements are run, when a number reaches 10^18, or when a value is
-    too large to print (a thousand words, twenty levels).
+    added to numbers), when more than `max_steps` statements are run or 200 times that much work is done, when a number
+    reaches 10^18, or when a value is too large to print (a thousand words, twenty levels) or to return (a hundred
+    thousand words, a hundred levels).
     """
     if len(arguments) != len(program.parameters):
         count = len(program.parameters)
         raise PseudocodeError(f"line 1: {program.name} must be given {count} arguments, got {len(arguments)}")
     machine = _Interpreter(max_steps)
-    names = dict(zip(program.parameters, (copied(value) for value in arguments), strict=True))
+    result = None
     try:
+        names = dict(zip(program.parameters, (copied(value) for value in arguments), strict=True))
         machine.block(program.body, names)
-        result = None
     except _Returned as returned:
         result = returned.value
+    except RecursionError:
+        raise machine.error("values or blocks are nested too deeply") from None
     return Run(machine.trace, result, machine.steps)
 
 
@@ -90,6 +103,13 @@ class _Interpreter:
     def __init__(self, max_steps: int):
         self.trace: list[list[str]] = []
         self.steps, self.max_steps, self.line = 0, max_steps, 1
+        self.work, self.max_work = 0, WORK_PER_STEP * max(max_steps, 1000)
+        self.deadline = time.thread_time() + MAX_SECONDS
+
+    def spend(self, units: int) -> None:
+        self.work += units
+        if self.work > self.max_work:
+            raise self.error(f"more than {self.max_work} units of work")
 
     def block(self, statements: Sequence[Statement], names: dict[str, Value]) -> None:
         for statement in statements:
@@ -98,6 +118,8 @@ class _Interpreter:
             self.steps, self.line = self.steps + 1, statement.line
             if self.steps > self.max_steps:
                 raise self.error(f"more than {self.max_steps} steps")
+            if self.steps % 64 == 0 and time.thread_time() > self.deadline:
+                raise self.error(f"more than {MAX_SECONDS:g} seconds of computing")
             self.statement(statement, names)
 
     def statement(self, statement: Statement, names: dict[str, Value]) -> None:
@@ -111,7 +133,10 @@ class _Interpreter:
             case Print(values):
                 self.trace.append([word for value in values for word in self.printed(self.value(value, names))])
             case Return(value):
-                raise _Returned(self.value(value, names))
+                result = self.value(value, names)
+                if words_of(result, most=100_000, levels=100) is None:
+                    raise self.error("the result is too large")
+                raise _Returned(result)
             case Push(value, holder):
                 self.listed(self.value(holder, names)).append(self.value(value, names))
             case Pop(holder, target):
@@ -146,6 +171,7 @@ class _Interpreter:
         holder[key] = value
 
     def value(self, expression: Expression, names: dict[str, Value]) -> Value:
+        self.spend(1)
         match expression:
             case Constant(value):
                 return value
@@ -167,12 +193,12 @@ class _Interpreter:
         if not isinstance(holder, dict) or isinstance(key, list | dict):
             raise self.error("only a list or a map has items, by a number or a word")
         if key not in holder:
-            raise self.error(f"the map has no {key!r}")
+            raise self.error(f"the map has no {_shown(key)}")
         return holder[key]
 
     def index(self, holder: list, key: Value) -> int:
         if type(key) is not int or not -len(holder) <= key < len(holder):
-            raise self.error(f"a list of {len(holder)} has no item {key!r}")
+            raise self.error(f"a list of {len(holder)} has no item {_shown(key)}")
         return key
 
     def operation(self, operator: str, left: Expression | None, right: Expression, names: dict[str, Value]) -> Value:
@@ -183,30 +209,42 @@ class _Interpreter:
             return a if self.truth(a) is (operator == "or") else self.truth(self.value(right, names))
         b = self.value(right, names)
         if operator in ("==", "!="):
-            return (a == b) is (operator == "==")
+            return self.equal(a, b) is (operator == "==")
         if type(a) is not int or type(b) is not int:
-            raise self.error(f"{operator} takes two numbers, got {a!r} and {b!r}")
+            raise self.error(f"{operator} takes two numbers, got {_shown(a)} and {_shown(b)}")
         if operator in ("div", "mod") and b == 0:
             raise self.error(f"{operator} by zero")
         result = _ARITHMETIC[operator](a, b)
-        if abs(result) >= 10**18:
+        if abs(result) >= LARGEST:
             raise self.error("a number grows beyond 10^18")
         return result
+
+    def equal(self, a: Value, b: Value) -> bool:
+        """Python's ==, paid for pair by pair."""
+        self.spend(1)
+        if a is b:
+            return True
+        if isinstance(a, list) and isinstance(b, list):
+            return len(a) == len(b) and all(self.equal(one, other) for one, other in zip(a, b, strict=True))
+        if isinstance(a, dict) and isinstance(b, dict):
+            return len(a) == len(b) and all(key in b and self.equal(part, b[key]) for key, part in a.items())
+        return a == b
 
     def printed(self, value: Value) -> list[str]:
         words = words_of(value)
         if words is None:
             raise self.error("a value is too large to print")
+        self.spend(sum(1 + len(word) // 8 for word in words))
         return words
 
     def truth(self, value: Value) -> bool:
         if type(value) is not bool:
-            raise self.error(f"a test must be True or False, got {value!r}")
+            raise self.error(f"a test must be True or False, got {_shown(value)}")
         return value
 
     def listed(self, value: Value) -> list:
         if not isinstance(value, list):
-            raise self.error(f"a list should stand here, got {value!r}")
+            raise self.error(f"a list should stand here, got {_shown(value)}")
         return value
 
     def error(self, message: str) -> PseudocodeError:
@@ -220,15 +258,24 @@ _ARITHMETIC = {
 }  # fmt: skip
 
 
-def words_of(value: Value) -> list[str] | None:
+_REPR = reprlib.Repr()
+_REPR.maxlevel = 3
+
+
+def _shown(value: Value) -> str:
+    """A value in an error's text: as Python writes it, long ones shortened."""
+    return _REPR.repr(value)
+
+
+def words_of(value: Value, *, most: int = 1000, levels: int = 20) -> list[str] | None:
     """How a value is printed: its words; of a list all items between brackets, of a map `key value` pairs.
 
-    None for a value of more than a thousand words or twenty levels, such as a list that holds itself.
+    None for a value of more than `most` words or `levels` levels, such as a list that holds itself.
     """
     words: list[str] = []
 
     def write(part: Value, depth: int) -> bool:
-        if depth > 20 or len(words) > 1000:
+        if depth > levels or len(words) > most:
             return False
         if not isinstance(part, list | dict):
             words.append(str(part))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 
 from lib.data.programs.tree import (
     LEVELS,
@@ -30,11 +31,16 @@ KEYWORDS = frozenset(
     "def for in if elif else print return push on pop into swap and or not mod div True False pass".split()
 )
 
+MAX_TEXT, MAX_BRACKETS, MAX_OPERATORS, MAX_LEVELS = 100_000, 50, 200, 90
+"""Characters of a program; brackets in brackets, operators and subscripts of a line, blocks and branches in others."""
+
 _TOKEN = re.compile(r"\s*(?:(\d+)|([A-Za-z_]\w*)|(\"[^\"\\\n]*\")|(==|!=|<=|>=|[-+*<>=()\[\]{},:]))")
 
 
 def parse(text: str) -> Program:
-    """The program of a text. Raises PseudocodeError, with the line, for what is none."""
+    """The program of a text. Raises PseudocodeError, with the line, for what is none or is larger than is taken."""
+    if len(text) > MAX_TEXT:
+        raise PseudocodeError(f"line 1: a program has at most {MAX_TEXT} characters, got {len(text)}")
     lines = []
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
@@ -45,15 +51,18 @@ def parse(text: str) -> Program:
     if not lines or lines[0][1]:
         raise PseudocodeError("line 1: a program begins with 'def name(parameters):'")
     reader = _Reader(lines)
-    return reader.program()
+    try:
+        return reader.program()
+    except RecursionError:
+        raise reader.error("the program is nested too deeply") from None
 
 
 class _Reader:
     """Recursive descent over (number, level, text) lines."""
 
     def __init__(self, lines: list[tuple[int, int, str]]):
-        self.lines, self.at, self.depth = lines, 0, 0
-        self.tokens: list[str] = []
+        self.lines, self.at, self.depth, self.operators, self.branches = lines, 0, 0, 0, 0
+        self.tokens: deque[str] = deque()
 
     def program(self) -> Program:
         self.open_line()
@@ -69,6 +78,8 @@ class _Reader:
         return Program(name, parameters, body)
 
     def block(self, level: int) -> tuple[Statement, ...]:
+        if level + self.branches > MAX_LEVELS:
+            raise self.error(f"blocks and branches are nested in more than {MAX_LEVELS} others")
         found: list[Statement] = []
         while self.at < len(self.lines) and self.lines[self.at][1] >= level:
             if self.lines[self.at][1] > level:
@@ -136,7 +147,9 @@ class _Reader:
             number_of_else, _, text = self.lines[self.at]
             if re.match(r"elif\b", text):
                 self.open_line()
+                self.branches += 1
                 orelse = (self.compound("elif", level, number_of_else),)
+                self.branches -= 1
             elif re.match(r"else\b", text):
                 self.open_line()
                 self.take()
@@ -149,7 +162,7 @@ class _Reader:
 
     def expression(self, level: int = 0) -> Expression:
         self.depth += level == 0
-        if self.depth > 50:
+        if self.depth > MAX_BRACKETS:
             raise self.error("brackets are nested too deeply")
         made = self.operation(level)
         self.depth -= level == 0
@@ -157,22 +170,32 @@ class _Reader:
 
     def operation(self, level: int) -> Expression:
         if level == 2 and self.next_is("not"):
-            self.take()
+            self.operator()
             return Operation("not", None, self.expression(2))
         if level == len(LEVELS):
             return self.atom()
         left = self.expression(level + 1)
         while self.tokens and self.tokens[0] in LEVELS[level]:
-            operator = self.take()
+            operator = self.operator()
             left = Operation(operator, left, self.expression(level + 1))
             if level == 2 and self.tokens and self.tokens[0] in LEVELS[2]:
                 raise self.error("comparisons cannot be chained; join two by 'and'")
         return left
 
+    def operator(self) -> str:
+        """The next token, counted: each makes the expression one level deeper."""
+        self.operators += 1
+        if self.operators > MAX_OPERATORS:
+            raise self.error(f"the line has more than {MAX_OPERATORS} operators")
+        return self.take()
+
     def atom(self) -> Expression:
         token = self.take()
         if token.isdigit():
-            made: Expression = Constant(int(token))
+            digits = token.lstrip("0") or "0"
+            if len(digits) > 18:
+                raise self.error("a number must be below 10^18")
+            made: Expression = Constant(int(digits))
         elif token.startswith('"'):
             made = Constant(token[1:-1])
         elif token in ("True", "False"):
@@ -195,7 +218,7 @@ class _Reader:
         else:
             raise self.error(f"{token!r} stands where a value should")
         while self.next_is("["):
-            self.take()
+            self.operator()
             key = self.expression()
             self.expect("]")
             made = Item(made, key)
@@ -229,7 +252,7 @@ class _Reader:
 
     def open_line(self) -> None:
         number, _, text = self.lines[self.at]
-        self.tokens, place = [], 0
+        self.tokens, self.operators, place = deque(), 0, 0
         while place < len(text):
             match = _TOKEN.match(text, place)
             if match is None:
@@ -239,12 +262,12 @@ class _Reader:
         self.at += 1
 
     def next_is(self, token: str) -> bool:
-        return self.tokens[:1] == [token]
+        return bool(self.tokens) and self.tokens[0] == token
 
     def take(self) -> str:
         if not self.tokens:
             raise self.error("the line ends too early")
-        return self.tokens.pop(0)
+        return self.tokens.popleft()
 
     def expect(self, token: str) -> None:
         got = self.take()
