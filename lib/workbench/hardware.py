@@ -23,8 +23,12 @@ def usable_cores() -> int:
 
 
 def usable_threads() -> int:
-    """The threads of a run's arithmetic on a CPU: CPU_THREADS, fewer where OMP_NUM_THREADS says so."""
-    return min(CPU_THREADS, int(os.environ.get("OMP_NUM_THREADS") or CPU_THREADS))
+    """The threads of a run's arithmetic on a CPU: CPU_THREADS, fewer where OMP_NUM_THREADS says so.
+
+    OpenMP allows a number for each level of nesting, "4,2", of which the first counts; what is no number says nothing.
+    """
+    said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return min(CPU_THREADS, int(said)) if said.isdecimal() and int(said) > 0 else CPU_THREADS
 
 
 def processor_model() -> str:

@@ -11,35 +11,25 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-PASSED_OVER = frozenset(
-    (
-        # what the file is about, and what wrote it
-        *("model_type", "architectures", "auto_map", "dtype", "torch_dtype", "transformers_version", "tokenizer_class"),
-        *("use_bfloat16", "prefix", "finetuning_task", "task_specific_params", "problem_type", "id2label", "label2id"),
-        *("num_labels", "language", "is_llama_config"),
-        # how it is called and trained
-        *(
-            "use_cache",
-            "return_dict",
-            "output_hidden_states",
-            "output_attentions",
-            "torchscript",
-            "gradient_checkpointing",
-        ),
-        *("attention_dropout", "hidden_dropout", "hidden_dropout_prob", "attention_probs_dropout_prob"),
-        *("classifier_dropout", "initializer_range", "router_aux_loss_coef", "output_router_logits"),
-        *("num_logits_to_keep", "calc_logits_for_entire_prompt", "use_mamba_kernels", "use_mambapy"),
-        *("use_associative_scan", "attn_implementation", "max_position_embeddings", "chunk_size_feed_forward"),
-        # what is generated, and its special tokens
-        *("pad_token_id", "bos_token_id", "eos_token_id", "sep_token_id", "cls_token_id", "mask_token_id"),
-        *("decoder_start_token_id", "max_length", "min_length", "do_sample", "early_stopping", "num_beams"),
-        *("num_beam_groups", "diversity_penalty", "temperature", "top_k", "top_p", "typical_p", "repetition_penalty"),
-        *("length_penalty", "no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "bad_words_ids"),
-        *("num_return_sequences", "output_scores", "return_dict_in_generate", "forced_bos_token_id"),
-        *("forced_eos_token_id", "remove_invalid_values", "exponential_decay_length_penalty", "suppress_tokens"),
-        *("begin_suppress_tokens", "max_new_tokens", "min_new_tokens"),
-    )
-)
+_ABOUT_THE_FILE = """
+    model_type architectures auto_map dtype torch_dtype transformers_version tokenizer_class use_bfloat16 prefix
+    finetuning_task task_specific_params problem_type id2label label2id num_labels language is_llama_config
+"""
+_CALLED_AND_TRAINED = """
+    use_cache return_dict output_hidden_states output_attentions torchscript gradient_checkpointing attention_dropout
+    hidden_dropout hidden_dropout_prob attention_probs_dropout_prob classifier_dropout initializer_range
+    router_aux_loss_coef output_router_logits num_logits_to_keep calc_logits_for_entire_prompt use_mamba_kernels
+    use_mambapy use_associative_scan attn_implementation max_position_embeddings chunk_size_feed_forward
+"""
+_GENERATION = """
+    pad_token_id bos_token_id eos_token_id sep_token_id cls_token_id mask_token_id decoder_start_token_id max_length
+    min_length max_new_tokens min_new_tokens do_sample early_stopping num_beams num_beam_groups diversity_penalty
+    temperature top_k top_p typical_p repetition_penalty length_penalty no_repeat_ngram_size
+    encoder_no_repeat_ngram_size bad_words_ids num_return_sequences output_scores return_dict_in_generate
+    forced_bos_token_id forced_eos_token_id remove_invalid_values exponential_decay_length_penalty suppress_tokens
+    begin_suppress_tokens
+"""
+PASSED_OVER = frozenset((_ABOUT_THE_FILE + _CALLED_AND_TRAINED + _GENERATION).split())
 """Fields that change no logit of a model in eval mode."""
 
 OF_ALL = {"is_encoder_decoder": False, "is_decoder": False, "add_cross_attention": False, "pruned_heads": {}}

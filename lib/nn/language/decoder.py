@@ -69,7 +69,11 @@ class Decoder(nn.Module):
         mask: Bool[Tensor, "batch total"] | None = None,
         positions: Int[Tensor, "... length"] | None = None,
     ) -> Float[Tensor, "batch length dim"]:
-        x = self.embed_tokens(tokens)  # (batch, length, dim)
+        try:
+            x = self.embed_tokens(tokens)  # (batch, length, dim)
+        except IndexError:  # looked at only now: a look before would cost every step of decoding something
+            last, found = self.embed_tokens.num_embeddings - 1, (int(tokens.min()), int(tokens.max()))
+            raise ValueError(f"tokens must be in 0..{last}, got {found[0]}..{found[1]}") from None
         for index, layer in enumerate(self.layers):
             x = layer(x, None if states is None else states[index], mask, positions)
         return self.final_layernorm(x)

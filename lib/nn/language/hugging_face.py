@@ -148,8 +148,12 @@ def named(weights: Mapping[str, Tensor], rename: Callable[[str], str]) -> dict[s
 
 def _fitting(build: Callable[[], Model], weights: Mapping[str, Tensor], source: str) -> Model:
     """What `build` makes, without memory. Raises ValueError unless it has the names and shapes of these weights."""
-    with torch.device("meta"):
-        model = build()
+    try:
+        with torch.device("meta"):
+            model = build()
+    except (RuntimeError, OverflowError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{source} must describe a model that can be built, this one cannot: {reason}") from None
     expected = model.state_dict()
     if expected.keys() != weights.keys():
         missing, extra = sorted(expected.keys() - weights.keys())[:3], sorted(weights.keys() - expected.keys())[:3]

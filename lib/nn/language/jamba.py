@@ -60,6 +60,8 @@ class JambaConfig:
     expert_intermediate_size: int | None = None
 
     def __post_init__(self):
+        if isinstance(self.mamba_dt_rank, str) and self.mamba_dt_rank != "auto":
+            raise ValueError(f"mamba_dt_rank must be a whole number or 'auto', got {self.mamba_dt_rank!r}")
         for kind in ("attn", "expert"):
             period, offset = getattr(self, f"{kind}_layer_period"), getattr(self, f"{kind}_layer_offset")
             if not 0 <= offset < period:
@@ -108,16 +110,23 @@ class JambaConfig:
 
     def _check_lists(self, values: dict) -> None:
         """Lists of the layers' kinds, where a file has them, say what the periods and offsets say."""
-        attends = [letter == "A" for letter in self.pattern] if values.keys() & set(ALSO_READ) else []
-        experts = [self.num_experts if self.has_experts(i) else 1 for i in range(len(attends))]
         said = {
-            "layers_block_type": ["attention" if here else "mamba" for here in attends],
-            "layer_types": ["full_attention" if here else "linear_attention" for here in attends],
-            "layers_num_experts": experts,
+            "layers_block_type": lambda i: "attention" if self.attends(i) else "mamba",
+            "layer_types": lambda i: "full_attention" if self.attends(i) else "linear_attention",
+            "layers_num_experts": lambda i: self.num_experts if self.has_experts(i) else 1,
         }
         for name, expected in said.items():
-            if values.get(name) is not None and values[name] != expected:
-                raise ValueError(f"{name} must be what the periods and offsets say, {expected}, got {values[name]}")
+            found = values.get(name)
+            if found is None:
+                continue
+            if not isinstance(found, list) or len(found) != self.num_hidden_layers:
+                raise ValueError(
+                    f"{name} must be a list of num_hidden_layers ({self.num_hidden_layers}), got {found!r}"
+                )
+            for i, kind in enumerate(found):
+                if kind != expected(i):
+                    wanted = expected(i)
+                    raise ValueError(f"{name} must be {wanted!r} in layer {i}, as period and offset say, got {kind!r}")
 
     def to_dict(self) -> dict:
         return {"model_type": "jamba", "architectures": ["JambaForCausalLM"], **asdict(self)}

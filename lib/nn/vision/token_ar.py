@@ -66,7 +66,7 @@ class TokenAR(CodePredictor):
             logits = self.run_blocks(row + self.positions[:, place : place + 1], condition, None, caches)
             code = sampling.pick(logits, place / max(1, self.length - 1), generator)  # (batch, 1)
             if known is not None and keep is not None:
-                code = torch.where(keep[:, place : place + 1], known[:, place : place + 1], code)
+                code = torch.where(keep[:, place : place + 1].bool(), known[:, place : place + 1], code)
             chosen.append(code)
             row = self.embed_codes(code)
             row = row.repeat(2, 1, 1) if sampling.guided else row

@@ -102,7 +102,7 @@ class VAR(CodePredictor):
             logits = self.run_blocks(rows + places[:, begin:end], condition, None, caches)  # (rows, side^2, vocab)
             codes = sampling.pick(logits, scale / max(1, len(sides) - 1), generator)  # (batch, side^2)
             if known is not None and keep is not None:
-                codes = torch.where(keep[scale], known[scale], codes)
+                codes = torch.where(keep[scale].bool(), known[scale], codes)
             chosen.append(codes)
             contribution = quantizer.contribution(codes, scale)
             f_hat = contribution if not quantizer.residual else f_hat + contribution
