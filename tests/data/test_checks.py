@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from lib.data.checks import check_positive
+from lib.data.checks import check_positive, check_whole
 
 
 def test_integers_from_one_on_pass():
@@ -18,3 +18,13 @@ def test_integers_from_one_on_pass():
 def test_anything_else_is_named_with_its_argument(wrong):
     with pytest.raises(ValueError, match=f"^{re.escape(f'length must be an integer of at least 1, got {wrong!r}')}$"):
         check_positive(count=1, length=wrong)
+
+
+def test_a_range_names_its_ends():
+    check_whole(0, 4, most=4, least=0)
+    check_whole(2, length=np.int32(10**9))
+    for wrong in (5, -1, 1.0, False):
+        with pytest.raises(ValueError, match=f"^{re.escape(f'most must be an integer in 0..4, got {wrong!r}')}$"):
+            check_whole(0, 4, most=wrong)
+    with pytest.raises(ValueError, match=r"^length must be an integer of at least 2, got 1$"):
+        check_whole(2, length=1)

@@ -11,7 +11,7 @@ from itertools import chain
 
 import numpy as np
 
-from lib.data.checks import check_positive
+from lib.data.checks import check_positive, check_whole
 from lib.data.programs.shorthand import facts_of
 from lib.data.programs.traces import FORMS, INDICES, TRUE_OF, execute, head_words, question_words, response
 from lib.data.programs.tree import Program
@@ -47,14 +47,16 @@ class RegisterTask:
 
     Each step is of one form, in turn. A row is one of `programs` and two questions on it, of 1 to `most` digits. Below
     step `drills` a batch has `drill tokens` and `drill weights` as well: rows of twelve facts, sums and comparisons in
-    turn. Raises ValueError for sizes below 1 or an unknown form.
+    turn. Raises ValueError for sizes below 1, more digits than index words, or an unknown form.
     """
 
     def __init__(
         self, programs: Sequence[Program], seed: int, forms: Sequence[str] = FORMS, *, size: int, most: int,
         drills: int = 0,
     ):  # fmt: skip
-        check_positive(size=size, most=most, programs=len(programs))
+        check_positive(size=size, programs=len(programs), forms=len(forms))
+        check_whole(1, INDICES, most=most)
+        check_whole(0, drills=drills)
         if unknown := set(forms) - set(FORMS):
             raise ValueError(f"forms must be of {', '.join(FORMS)}, got {', '.join(sorted(unknown))}")
         self.programs, self.seed, self.forms = programs, seed, tuple(forms)
@@ -91,6 +93,7 @@ def question(
     draw: np.random.Generator, program: Program, count: int, *, modulus: int = MODULUS
 ) -> tuple[list[int], int] | None:
     """(`count` digits, index of the first) whose answer is not the result's start value; None where none was found."""
+    check_whole(1, INDICES, count=count)
     result = facts_of(program)["return"]
     for _ in range(8):
         xs, first = _any_question(draw, count, modulus)

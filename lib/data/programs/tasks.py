@@ -11,6 +11,7 @@ from functools import cache
 
 import numpy as np
 
+from lib.data.checks import check_whole
 from lib.data.programs.interpreter import run
 from lib.data.programs.reader import parse
 from lib.data.programs.tree import (
@@ -161,7 +162,13 @@ _TESTS = ("<", ">", "==")
 def register_program(
     rng: np.random.Generator, *, modulus: int = 6, tests: tuple[str, ...] = _TESTS, minus: bool = True
 ) -> Program:
-    """Registers a and b, a loop over digits, a test, one update in each branch; more than 10^4 programs at modulo 6."""
+    """Registers a and b, a loop over digits, a test, one update in each branch; more than 10^4 programs at modulo 6.
+
+    Raises ValueError for a modulus below 1 and for tests that are none of <, > and ==.
+    """
+    check_whole(1, modulus=modulus)
+    if not tests or not set(tests) <= set(_TESTS):
+        raise ValueError(f"tests must be of {', '.join(_TESTS)}, got {tests}")
 
     def pick(options):
         return options[int(rng.integers(len(options)))]

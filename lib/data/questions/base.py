@@ -67,7 +67,8 @@ def final_answer(text: str, marker: str = "Final answer:") -> str:
 class Family:
     """`ask(rng, size)` draws a question, `solve(text, options)` answers it.
 
-    `sizes` are those of training, `longer` those beyond; `allowed` are all that the generator can write.
+    `sizes` are those of training, `longer` those beyond; `allowed` are all that the generator can write: any other is
+    a ValueError of `check`, where it would be a search without an end or a list that is too short.
     """
 
     name: str
@@ -76,3 +77,10 @@ class Family:
     sizes: tuple[int, ...]
     longer: tuple[int, ...]
     allowed: range
+
+    def check(self, *sizes: int) -> tuple[int, ...]:
+        """The sizes as whole numbers. Raises ValueError unless there are some, all of them allowed."""
+        if not sizes or any(size not in self.allowed for size in sizes):
+            first, last = self.allowed[0], self.allowed[-1]
+            raise ValueError(f"sizes must be in {first}..{last} for {self.name}, got {sizes}")
+        return tuple(int(size) for size in sizes)

@@ -27,6 +27,7 @@ _SIDES = ("left", "right")
 
 def coloured_objects(rng: np.random.Generator, size: int) -> Question:
     """`size` things in a row (or groups, for counting); eight kinds of question, with the shares of BBH."""
+    FAMILY.check(size)
     name = list(_KINDS)[rng.choice(len(_KINDS), p=np.array([kind.share for kind in _KINDS.values()]) / 250)]
     kind = _KINDS[name]
     size = max(size, kind.fewest)

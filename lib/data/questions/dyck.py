@@ -14,6 +14,7 @@ _PAIRS = {"(": ")", "[": "]", "{": "}", "<": ">"}
 
 def dyck(rng: np.random.Generator, size: int) -> Question:
     """A well-formed word of `size` brackets whose last one to three, all closing, are missing."""
+    FAMILY.check(size)
     length = max(4, size + size % 2)
     while True:
         word, stack = [], []

@@ -12,6 +12,7 @@ from lib.data.questions.base import Family, Question
 
 def navigate(rng: np.random.Generator, size: int) -> Question:
     """Half facing one way all the time, half turning; about four of ten come back."""
+    FAMILY.check(size)
     turning, home = bool(rng.integers(2)), rng.random() < 0.42
     for _ in range(2000):
         moves = _turning_moves(rng, size) if turning else _facing_moves(rng, size)

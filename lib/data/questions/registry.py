@@ -28,9 +28,7 @@ def questions(
         raise ValueError(f"family must be one of {', '.join(FAMILIES)}, got {family!r}")
     check_split(split)
     kind = FAMILIES[family]
-    if sizes is None:
-        sizes = kind.longer if longer else kind.sizes
-    sizes = _checked_sizes(kind, sizes)
+    sizes = kind.check(*((kind.longer if longer else kind.sizes) if sizes is None else sizes))
     rng = generator(seed, zlib.crc32(family.encode()), longer)
 
     def draw() -> tuple[int, Question] | None:
@@ -39,11 +37,3 @@ def questions(
         return (key, question) if split_of_hash(key) == split else None
 
     return bounded(count, draw, f"{family} has too few different questions of sizes {sizes} in {split}")
-
-
-def _checked_sizes(family: Family, sizes: Sequence[int]) -> tuple[int, ...]:
-    given = tuple(sizes)
-    if not given or any(size not in family.allowed for size in given):
-        first, last = family.allowed[0], family.allowed[-1]
-        raise ValueError(f"sizes must be in {first}..{last} for {family.name}, got {given}")
-    return tuple(int(size) for size in given)

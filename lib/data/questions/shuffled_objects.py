@@ -26,6 +26,7 @@ _PLAYERS = ("Anke", "Bero", "Cleo", "Dag", "Enya", "Finn", "Gro")
 
 def shuffled_objects(rng: np.random.Generator, size: int) -> Question:
     """`size` people (3, 5 or 7 in BBH) in a fixed order, as many swaps, never the same pair twice in a row."""
+    FAMILY.check(size)
     people = list(_PLAYERS[:size])
     opening, form, verb, kinds = _FRAMES[list(_FRAMES)[rng.integers(len(_FRAMES))]]
     things = [form.format(kinds[i]) for i in rng.choice(len(kinds), size, replace=False)]

@@ -26,6 +26,7 @@ def _clock(hour: int) -> str:
 
 def temporal(rng: np.random.Generator, size: int) -> Question:
     """`size` sightings (three to five in BBH) leave one gap between waking up and closing time."""
+    FAMILY.check(size)
     who, *witnesses = [PEOPLE[i] for i in rng.choice(len(PEOPLE), size + 1, replace=False)]
     place = _PLACES[rng.integers(len(_PLACES))]
     while True:

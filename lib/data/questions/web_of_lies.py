@@ -13,6 +13,7 @@ from lib.data.questions.base import PEOPLE, Family, Question
 
 def web_of_lies(rng: np.random.Generator, size: int) -> Question:
     """`size` people, five in BBH."""
+    FAMILY.check(size)
     people = [PEOPLE[i] for i in rng.choice(len(PEOPLE), size, replace=False)]
     says = [bool(rng.integers(2)) for _ in people]
     spoken = {True: "tells the truth", False: "lies"}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from lib.data.checks import check_positive
 from lib.data.scenes import captions
 from lib.data.scenes.captions import COLOURS
 from lib.data.scenes.rendering import render
@@ -59,6 +60,7 @@ class Scenes:
 
     def images(self, batch: int = 512) -> Float[np.ndarray, "pictures 3 size size"]:
         """The pictures, float32 in [-1, 1]; later objects lie over earlier ones."""
+        check_positive(batch=batch)
         parts = [render(self[begin : begin + batch]) for begin in range(0, len(self), batch)]
         return np.concatenate(parts) if parts else np.zeros((0, 3, self.size, self.size), dtype=np.float32)
 

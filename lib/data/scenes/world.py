@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lib.data.checks import check_positive, check_whole
 from lib.data.randomness import SPLITS as SPLITS_OF_ALL
 from lib.data.randomness import check_split, generator
 from lib.data.scenes.captions import COLOURS, RADII, SHAPES
@@ -57,8 +58,10 @@ class SceneWorld:
         self, seed: int = 0, *, size: int = 32, objects: tuple[int, int] = (1, 1), variety: Variety | None = None
     ):
         least, most = objects
-        if size < 8 or not 1 <= least <= most <= 4:
-            raise ValueError(f"size must be at least 8 pixels and objects 1..4, got {size} and {objects}")
+        check_whole(8, size=size)
+        whole = all(isinstance(number, (int, np.integer)) for number in objects)
+        if not whole or not 1 <= least <= most <= 4:
+            raise ValueError(f"objects must be two growing whole numbers in 1..4, got {objects}")
         radius = (variety or Variety()).radius or RADII[most]
         if radius[1] > _LARGEST[most]:
             raise ValueError(f"radius must be at most {_LARGEST[most]:.3f} with {most} objects, got {radius}")
@@ -68,11 +71,11 @@ class SceneWorld:
         """Pictures number start, start + 1, ... of a split; `labels` fixes the first objects' classes.
 
         Without labels, classes are balanced: picture i has class i modulo their number, in a shuffled order for each
-        round. Raises ValueError for an unknown split or a count below 1.
+        round. Raises ValueError for an unknown split, a count below 1, and labels that are not one class a picture.
         """
         check_split(split, SPLITS)
-        if count < 1 or start < 0:
-            raise ValueError(f"count must be at least 1 and start at least 0, got {count} and {start}")
+        check_positive(count=count)
+        check_whole(0, start=start)
         first, last = start // _BLOCK, (start + count - 1) // _BLOCK
         blocks = [self._block(split, number) for number in range(first, last + 1)]
         joined = {
@@ -84,7 +87,9 @@ class SceneWorld:
             start - first * _BLOCK : start - first * _BLOCK + count
         ]
         if labels is not None:
-            wanted = np.asarray(labels)
+            wanted, classes = np.asarray(labels), len(SHAPES) * len(COLOURS)
+            if wanted.shape != (count,) or wanted.dtype.kind not in "iu" or not np.isin(wanted, range(classes)).all():
+                raise ValueError(f"labels must be {count} whole numbers from 0 to {classes - 1}, got {labels}")
             shape, colour = scenes.shape.copy(), scenes.colour.copy()
             shape[:, 0], colour[:, 0] = wanted // len(COLOURS), wanted % len(COLOURS)
             scenes = replace(scenes, shape=shape, colour=colour)

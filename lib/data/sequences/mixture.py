@@ -58,8 +58,9 @@ class Mixture:
 
     def __post_init__(self):
         stream(self.seed, "train")
-        if len(self.rows) != 3 or min(self.rows) < 0 or sum(self.rows) < 1:
-            raise ValueError(f"rows must be three numbers, none negative and not all 0, got {self.rows}")
+        whole = all(isinstance(number, (int, np.integer)) for number in self.rows)
+        if not whole or len(self.rows) != 3 or min(self.rows) < 0 or sum(self.rows) < 1:
+            raise ValueError(f"rows must be three whole numbers, none negative and not all 0, got {self.rows}")
         lengths = {self.recall.length, self.format.length, self.text.length}
         if len(lengths) > 1:
             raise ValueError(f"recall, format and text must have one length, got {sorted(lengths)}")

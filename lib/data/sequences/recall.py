@@ -16,9 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from lib.data.batches import IGNORE, SequenceBatch, check_predictions
-from lib.data.checks import check_positive
+from lib.data.checks import check_positive, check_whole
 from lib.data.randomness import check_split
 from lib.data.sequences.layout import KEYS, TEXT, VALUES
+
+FEWEST = 4
+"""Tokens of an episode: one pair, asked for once."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,9 @@ class RecallTask:
     holdout: int = 0
 
     def __post_init__(self):
-        check_positive(num_keys=self.num_keys, num_values=self.num_values, length=self.length)
+        check_positive(num_keys=self.num_keys, num_values=self.num_values)
+        check_whole(FEWEST, length=self.length)
+        check_whole(0, holdout=self.holdout)
         if self.num_keys > len(KEYS):
             raise ValueError(f"num_keys must be at most {len(KEYS)}, got {self.num_keys}")
         if self.num_values > len(VALUES):
@@ -72,7 +77,10 @@ class RecallTask:
     ) -> RecallBatch:
         """`size` episodes, each with a number of pairs drawn from `pairs`, whose values are the split's."""
         check_positive(size=size)
-        choices = np.atleast_1d(np.asarray(pairs, dtype=np.int64))
+        choices = np.atleast_1d(np.asarray(pairs))
+        if choices.size and choices.dtype.kind not in "iu":
+            raise ValueError(f"pairs must be whole numbers, got {pairs}")
+        choices = choices.astype(np.int64)
         most = min(self.num_keys, self.length // 4)
         if choices.size == 0 or choices.min() < 1 or choices.max() > most:
             raise ValueError(f"pairs must be in 1..{most} (every key asked at least once), got {pairs}")
@@ -101,8 +109,7 @@ class RecallTask:
         (size, length) tokens; without it, text tokens are drawn uniformly. It may hold no key of this task.
         """
         check_positive(size=size)
-        if length < 3:
-            raise ValueError(f"length must be at least 3 (a pair and its query), got {length}")
+        check_whole(3, length=length)  # a pair and its query
         if not 0 <= depth <= 1:
             raise ValueError(f"depth must be in [0, 1], got {depth}")
         self._check_split(split)

@@ -99,8 +99,11 @@ class Skills:
     """
 
     def __init__(self, seed: int = 0, *, lengths: tuple[int, int] = (4, 8), neutral: float = 0.3):
-        if not 1 <= lengths[0] <= lengths[1] or not 0 <= neutral <= 1:
-            raise ValueError(f"lengths must grow from 1 and neutral be 0..1, got {lengths} and {neutral}")
+        whole = all(isinstance(length, (int, np.integer)) for length in lengths)
+        if not whole or not 1 <= lengths[0] <= lengths[1] or not 0 <= neutral <= 1:
+            raise ValueError(
+                f"lengths must grow from 1 in whole numbers and neutral be 0..1, got {lengths} and {neutral}"
+            )
         self.seed, self.lengths, self.neutral = seed, lengths, neutral
 
     @property

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from lib.data.batches import IGNORE, SequenceBatch, shift_left
-from lib.data.checks import check_positive
+from lib.data.checks import check_positive, check_whole
 from lib.data.randomness import language_stream
 from lib.data.sequences.layout import TEXT
 
@@ -51,10 +51,8 @@ class TopicText:
         for name in ("num_topics", "num_successors"):
             if getattr(self, name) > self.num_tokens:
                 raise ValueError(f"{name} must be at most num_tokens = {self.num_tokens}, got {getattr(self, name)}")
-        if self.length < 2:
-            raise ValueError(f"length must be at least 2, got {self.length}")
-        if self.language_seed < 0:
-            raise ValueError(f"language_seed must not be negative, got {self.language_seed}")
+        check_whole(2, length=self.length)
+        check_whole(0, language_seed=self.language_seed)
 
     @cached_property
     def _tables(self) -> tuple[np.ndarray, np.ndarray]:
@@ -85,9 +83,7 @@ class TopicText:
         The first token is uniform; its distribution is carried through the chain of its topic, position by position.
         No predictor that sees the text can do better on average.
         """
-        length = length or self.length
-        if length < 2:
-            raise ValueError(f"length must be at least 2, got {length}")
+        length = self._length(length)
         starts = np.arange(self.num_tokens)
         state = np.zeros((self.num_topics, self.num_tokens))
         state[starts % self.num_topics, starts] = 1 / self.num_tokens
@@ -100,9 +96,7 @@ class TopicText:
     def batch(self, rng: np.random.Generator, size: int, length: int | None = None) -> TopicBatch:
         """`size` texts of `length` tokens (the task's own when None); loss on every next token."""
         check_positive(size=size)
-        length = length or self.length
-        if length < 2:
-            raise ValueError(f"length must be at least 2, got {length}")
+        length = self._length(length)
         numbers, topics = self._draw(rng, size, length)
         tokens = TEXT.start + numbers
         surprise, entropy = np.zeros((size, length)), np.zeros((size, length))
@@ -111,7 +105,8 @@ class TopicText:
         return TopicBatch(tokens, shift_left(tokens), topics, surprise, entropy)
 
     def filler(self, rng: np.random.Generator, size: int, length: int) -> np.ndarray:
-        """Text tokens (size, length) for `RecallTask.needle`, of any length."""
+        """Text tokens (size, length) for `RecallTask.needle`, of any length from 1."""
+        check_positive(size=size, length=length)
         return TEXT.start + self._draw(rng, size, length)[0]
 
     def excess(self, nats, batch: TopicBatch) -> float:
@@ -125,6 +120,12 @@ class TopicText:
             raise ValueError(f"nats must have the shape of tokens {batch.tokens.shape}, got {nats.shape}")
         counted = batch.targets != IGNORE
         return float((nats - batch.surprise)[counted].mean())
+
+    def _length(self, length: int | None) -> int:
+        """The task's own length where none is asked for; 0 is a wrong one."""
+        length = self.length if length is None else length
+        check_whole(2, length=length)
+        return length
 
     def _draw(self, rng: np.random.Generator, size: int, length: int) -> tuple[np.ndarray, np.ndarray]:
         successors, odds = self._tables

@@ -101,6 +101,12 @@ def test_wrong_sizes_and_forms_are_refused():
         RegisterTask(PROGRAMS, 0, ("verse",), size=1, most=4)
     with pytest.raises(ValueError, match="programs must be"):
         RegisterTask([], 0, size=1, most=4)
+    with pytest.raises(ValueError, match=r"^most must be an integer in 1\.\.16, got 17$"):
+        RegisterTask(PROGRAMS, 0, size=1, most=17)
+    with pytest.raises(ValueError, match=r"^drills must be an integer of at least 0, got -1$"):
+        RegisterTask(PROGRAMS, 0, size=1, most=4, drills=-1)
+    with pytest.raises(ValueError, match=r"^count must be an integer in 1\.\.16, got 0$"):
+        question(np.random.default_rng(0), PROGRAMS[0], 0)
 
 
 def test_rows_of_one_length_become_arrays():

@@ -10,6 +10,7 @@ from lib.data.programs.tasks import (
     counterfactual,
     executed,
     program_of,
+    register_program,
     register_programs,
 )
 from lib.data.programs.writing import render
@@ -63,3 +64,17 @@ def test_more_programs_than_there_are_end_in_a_sentence():
         register_programs(1000, seed=0, split="test", modulus=1, tests=("<",), minus=False)
     with pytest.raises(ValueError, match=r"^split must be one of train, test, got 'validation'$"):
         register_programs(2, seed=0, split="validation")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"modulus": 0}, "^modulus must be an integer of at least 1, got 0$"),
+        ({"modulus": 2.5}, "^modulus must be an integer of at least 1, got 2.5$"),
+        ({"tests": ()}, r"^tests must be of <, >, ==, got \(\)$"),
+        ({"tests": ("<", "!=")}, "^tests must be of <, >, ==, got "),
+    ],
+)
+def test_a_kind_that_has_no_programs_is_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        register_program(np.random.default_rng(0), **options)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from lib.data.questions import FAMILIES, questions
@@ -95,3 +96,19 @@ def test_the_smallest_and_the_largest_allowed_size_can_be_had(family):
     for size in {FAMILIES[family].allowed[0], FAMILIES[family].allowed[-1]}:
         for question in questions(family, 3, seed=1, split="train", sizes=(size,)):
             assert FAMILIES[family].solve(question.text, question.options) == question.answer
+
+
+@pytest.mark.parametrize(
+    ("family", "size"),
+    [
+        ("shuffled_objects", 2), ("shuffled_objects", 1), ("shuffled_objects", 8), ("temporal", 2), ("temporal", 40),
+        ("web_of_lies", 0), ("web_of_lies", 51), ("coloured_objects", 1), ("coloured_objects", 25), ("dyck", 2),
+        ("dyck", 70), ("navigate", 0), ("navigate", 21),
+    ],
+)  # fmt: skip
+def test_a_generator_asked_for_a_size_that_it_cannot_write_says_so(family, size):
+    """Two people have one pair to swap, and forty sightings fit in no day: such searches would not end."""
+    allowed = FAMILIES[family].allowed
+    says = f"sizes must be in {allowed[0]}..{allowed[-1]} for {family}, got ({size},)"
+    with pytest.raises(ValueError, match=f"^{re.escape(says)}$"):
+        FAMILIES[family].ask(np.random.default_rng(0), size)

@@ -75,9 +75,23 @@ def test_objects_do_not_overlap_and_captions_are_true(objects):
 
 
 def test_bad_input_is_named():
-    with pytest.raises(ValueError, match=r"^size must be at least 8 pixels and objects 1\.\.4, got 32 and \(0, 1\)$"):
+    with pytest.raises(ValueError, match=r"^objects must be two growing whole numbers in 1\.\.4, got \(0, 1\)$"):
         SceneWorld(objects=(0, 1))
+    with pytest.raises(ValueError, match=r"^objects must be two growing whole numbers in 1\.\.4, got \(1, 2\.0\)$"):
+        SceneWorld(objects=(1, 2.0))
+    with pytest.raises(ValueError, match=r"^size must be an integer of at least 8, got 8\.5$"):
+        SceneWorld(size=8.5)
     with pytest.raises(ValueError, match=r"^split must be one of train, "):
         SceneWorld().draw("training", 3)
-    with pytest.raises(ValueError, match=r"^count must be at least 1 and start at least 0, got 0 and 0$"):
+    with pytest.raises(ValueError, match=r"^count must be an integer of at least 1, got 0$"):
         SceneWorld().draw("train", 0)
+    with pytest.raises(ValueError, match=r"^batch must be an integer of at least 1, got 0$"):
+        SceneWorld().draw("train", 3).images(0)
+
+
+@pytest.mark.parametrize("labels", [[3], [1, 2, 16], [0, -1, 2], [0.0, 1.0, 2.0], 5, [1, 2, 3, 4]])
+def test_labels_are_one_class_a_picture(labels):
+    """One label for all pictures would be taken for three, and a class that is none drawn as another."""
+    with pytest.raises(ValueError, match=r"^labels must be 3 whole numbers from 0 to 15, got "):
+        SceneWorld().draw("train", 3, labels=labels)
+    assert SceneWorld().draw("train", 3, labels=np.array([0, 15, 7])).label.tolist() == [0, 15, 7]

@@ -86,8 +86,10 @@ def test_batches_are_frozen_and_wrong_arguments_named():
         stream(0, "dev")
     with pytest.raises(ValueError, match="seed and index must not be negative, got seed -1"):
         Mixture(seed=-1)
-    with pytest.raises(ValueError, match="rows must be three numbers"):
+    with pytest.raises(ValueError, match="rows must be three whole numbers, none negative and not all 0, got "):
         Mixture(rows=(1, 2))
+    with pytest.raises(ValueError, match="rows must be three whole numbers, none negative and not all 0, got "):
+        Mixture(rows=(1, 2, 1.5))
     with pytest.raises(ValueError, match="must have one length"):
         Mixture(text=TopicText(length=64))
     with pytest.raises(ValueError, match="task must be one of recall, format, text"):

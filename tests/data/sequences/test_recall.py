@@ -113,10 +113,13 @@ def test_hashes_of_generated_recall_data_are_pinned():
         (lambda rng: RecallTask(num_keys=81), "num_keys must be at most 80, got 81"),
         (lambda rng: RecallTask(num_values=0), "num_values must be an integer of at least 1"),
         (lambda rng: RecallTask(holdout=16), "holdout must be in 0..num_values - 1 = 15, got 16"),
+        (lambda rng: RecallTask(holdout=1.5), "holdout must be an integer of at least 0, got 1.5"),
+        (lambda rng: RecallTask(length=3), "length must be an integer of at least 4, got 3"),
+        (lambda rng: RecallTask().batch(rng, 2, pairs=2.5), "pairs must be whole numbers, got 2.5"),
         (lambda rng: RecallTask().batch(rng, 2, pairs=33), "pairs must be in 1..32"),
         (lambda rng: RecallTask().batch(rng, 2, pairs=()), "pairs must be in 1..32"),
         (lambda rng: RecallTask().batch(rng, 2, split="test"), "split must be one of train, got 'test'"),
-        (lambda rng: RecallTask().needle(rng, 2, 2, 0.5), "length must be at least 3"),
+        (lambda rng: RecallTask().needle(rng, 2, 2, 0.5), "length must be an integer of at least 3, got 2"),
         (lambda rng: RecallTask().needle(rng, 2, 20, 1.5), r"depth must be in \[0, 1\], got 1.5"),
         (
             lambda rng: RecallTask().needle(

@@ -118,6 +118,8 @@ def test_names_and_bad_input():
         Skills().explicit("valid", 3)
     with pytest.raises(ValueError, match=r"^lengths must grow from 1"):
         Skills(lengths=(5, 4))
+    with pytest.raises(ValueError, match=r"^lengths must grow from 1 in whole numbers"):
+        Skills(lengths=(4, 5.5))
     with pytest.raises(ValueError, match=r"^task must be one of copy"):
         Skills().explicit("validation", 3, task="add")
     for wrong in (lambda x: (x + 1, 0), lambda x: (x / 2, 0), lambda x: (x[:2], 0)):

@@ -76,5 +76,11 @@ def test_wrong_arguments_are_answered_in_one_sentence():
         TopicText(num_tokens=91)
     with pytest.raises(ValueError, match="num_successors must be at most num_tokens = 3, got 4"):
         TopicText(num_tokens=3, num_topics=2)
-    with pytest.raises(ValueError, match="length must be at least 2, got 1"):
+    with pytest.raises(ValueError, match="length must be an integer of at least 2, got 1"):
         TopicText(length=1)
+    rng = np.random.default_rng(0)
+    for call in (lambda: TopicText().batch(rng, 2, length=0), lambda: TopicText().entropy(0)):  # not the task's own
+        with pytest.raises(ValueError, match="length must be an integer of at least 2, got 0"):
+            call()
+    with pytest.raises(ValueError, match="length must be an integer of at least 1, got 0"):
+        TopicText().filler(rng, 2, 0)
