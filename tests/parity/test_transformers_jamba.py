@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import JambaConfig as TheirConfig
 from transformers.models.jamba.modeling_jamba import JambaForCausalLM, load_balancing_loss_func
 
-from lib.nn import JambaConfig, JambaLM, load_balancing_loss
+from lib.nn import JambaConfig, JambaLM, add_lora, load_balancing_loss, merge_lora
 
 TINY = {
     "vocab_size": 97,
@@ -164,3 +164,57 @@ def test_a_folder_that_lacks_something_says_so(tmp_path):
         JambaLM.from_pretrained(tmp_path)
     with pytest.raises(ValueError, match="model_type"):
         JambaConfig.from_dict({"model_type": "llama"})
+
+
+def their_logits(folder, tokens):
+    with torch.no_grad():
+        return JambaForCausalLM.from_pretrained(folder).eval()(tokens).logits
+
+
+def our_logits(folder, tokens):
+    with torch.no_grad():
+        return JambaLM.from_pretrained(folder)(tokens)
+
+
+@pytest.mark.parametrize("stored", ["another output matrix", "the output matrix alone", "both, the same"])
+def test_a_tied_folder_with_an_output_matrix_reads_as_transformers_reads_it(tmp_path, stored):
+    random_checkpoint(tmp_path, tie_word_embeddings=True)
+    weights = load_file(tmp_path / "model.safetensors")
+    embedding = weights["model.embed_tokens.weight"]
+    weights["lm_head.weight"] = embedding.flip(0).clone() if stored == "another output matrix" else embedding.clone()
+    if stored == "the output matrix alone":
+        del weights["model.embed_tokens.weight"]
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    tokens = torch.randint(0, 97, (2, 9))
+    torch.testing.assert_close(our_logits(tmp_path, tokens), their_logits(tmp_path, tokens), rtol=1e-4, atol=1e-4)
+
+
+def test_an_adapted_tied_head_is_the_same_in_transformers(tmp_path):
+    random_checkpoint(tmp_path / "theirs", tie_word_embeddings=True)
+    model, tokens = JambaLM.from_pretrained(tmp_path / "theirs"), torch.randint(0, 97, (2, 9))
+    with torch.no_grad():
+        for parameter in add_lora(model, ["lm_head", "in_proj"], 3):
+            parameter.add_(0.2 * torch.randn_like(parameter))
+        expected = model(tokens)
+    merge_lora(model).save_pretrained(tmp_path / "ours")
+    torch.testing.assert_close(our_logits(tmp_path / "ours", tokens), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(their_logits(tmp_path / "ours", tokens), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_saving_into_a_sharded_folder_is_read_by_both(tmp_path):
+    random_checkpoint(tmp_path, max_shard_size="10KB")
+    model, tokens = JambaLM.from_pretrained(tmp_path), torch.randint(0, 97, (2, 9))
+    with torch.no_grad():
+        model.lm_head.weight.mul_(-2)
+        expected = model(tokens)
+    model.save_pretrained(tmp_path)
+    torch.testing.assert_close(our_logits(tmp_path, tokens), expected)
+    torch.testing.assert_close(their_logits(tmp_path, tokens), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_balancing_loss_takes_transformers_integer_mask():
+    torch.manual_seed(0)
+    logits, mask = [torch.randn(12, 4) for _ in range(2)], torch.ones(2, 6, dtype=torch.long)
+    mask[1, 3:] = 0
+    theirs = load_balancing_loss_func(tuple(logits), 4, 2, mask)
+    torch.testing.assert_close(load_balancing_loss(logits, 2, mask), theirs)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
 from kernels import grouped_experts
@@ -135,7 +135,7 @@ class Experts(nn.Module):
 def load_balancing_loss(
     router_logits: Sequence[Float[Tensor, "tokens experts"]],
     top_k: int,
-    mask: Bool[Tensor, "*tokens"] | None = None,
+    mask: Shaped[Tensor, "*tokens"] | None = None,
 ) -> Float[Tensor, ""]:
     """n sum_e f_e P_e, where f_e counts the top-k assignments to expert e per token and P_e is its mean probability.
 

@@ -26,6 +26,7 @@ from lib.nn import (
     routings,
     top_k_indices,
 )
+from lib.nn.layers.depth_routing import tokens_taken
 
 DIM, LENGTH = 16, 24
 CLOSE = {"rtol": 1e-5, "atol": 2e-6}  # the models are float64, but rotary positions turn in float32
@@ -287,3 +288,22 @@ def test_bad_arguments_are_named_in_one_sentence():
         pass
     with pytest.raises(RuntimeError, match="after a forward pass"):
         routings(model())
+
+
+def test_the_count_is_the_floor_of_the_exact_product_with_and_without_a_mask():
+    for hundredths in range(1, 101):
+        lengths = torch.arange(1, 400)
+        exact = (hundredths * lengths // 100).clamp(min=1)
+        assert torch.equal(tokens_taken(hundredths / 100, lengths), exact)
+        assert [tokens_taken(hundredths / 100, int(n)) for n in lengths[::37]] == exact[::37].tolist()
+    scores = torch.randn(1, 100)
+    masked = top_k_indices(scores, 0.29, torch.ones(1, 100, dtype=torch.bool))
+    assert top_k_indices(scores, 0.29).shape == masked.shape == (1, 29)
+
+
+def test_losses_over_nothing_but_padding_are_zero():
+    layer = routed().train()
+    layer(torch.randn(2, 6, DIM).double(), mask=torch.zeros(2, 6, dtype=torch.bool))
+    for loss in (router_loss([layer.routing]), predictor_loss([layer.routing])):
+        loss.backward()
+        assert loss == 0

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lib.nn import MixtureOfExperts, load_balancing_loss
+from lib.nn import DepthConfig, DepthLM, MixtureOfExperts, load_balancing_loss
 
 
 @pytest.mark.parametrize("normalize", [False, True])
@@ -95,3 +95,79 @@ def test_a_full_expert_drops_the_later_tokens_of_its_own_sequence():
     after = layer(changed)
     torch.testing.assert_close(after[0, :20], together[0, :20])  # neither the future nor a neighbour matters
     torch.testing.assert_close(after[1], together[1])
+
+
+def limited(num_noops=0):
+    torch.manual_seed(1)
+    return MixtureOfExperts(8, 12, 4, 2, capacity=1.0, num_noops=num_noops)
+
+
+@pytest.mark.parametrize("num_noops", [0, 2])
+def test_padding_takes_no_experts_place_and_no_row_sees_anothers(num_noops):
+    layer = limited(num_noops)
+    rows = [torch.randn(1, n, 8) for n in (5, 9, 1)]
+    batch, mask = torch.zeros(3, 9, 8), torch.zeros(3, 9, dtype=torch.bool)
+    for row, x in enumerate(rows):  # padded on the left, with what would win every place
+        batch[row] = 7 * torch.randn(9, 8)
+        batch[row, 9 - x.shape[1] :], mask[row, 9 - x.shape[1] :] = x[0], True
+    together = layer(batch, mask)
+    for row, x in enumerate(rows):
+        torch.testing.assert_close(together[row, 9 - x.shape[1] :][None], layer(x))
+    assert torch.equal(together[~mask], torch.zeros_like(together[~mask]))
+
+
+def test_a_lone_token_always_has_room():
+    layer, x = limited(), torch.randn(6, 1, 8)
+    free = MixtureOfExperts(8, 12, 4, 2)
+    free.load_state_dict(layer.state_dict())
+    torch.testing.assert_close(layer(x), free(x))
+
+
+@pytest.mark.parametrize(("capacity", "room"), [(1.0, 3), (1.1, 4), (0.3, 1), (2.3, 7)])
+def test_room_is_a_ceiling(capacity, room):
+    """capacity * 6 * 2 / 4 = 3 capacity: 3 * 1.1 and 3 * 2.3 lie between whole numbers."""
+    layer = MixtureOfExperts(8, 12, 4, 2, capacity=capacity)
+    chosen = torch.tensor([[0, 1]] * 6)
+    assert layer.kept(chosen, 6).sum(0).tolist() == [min(room, 6)] * 2
+
+
+def test_experts_in_a_routed_block_are_not_crowded_by_other_rows():
+    torch.manual_seed(0)
+    model = DepthLM(DepthConfig(30, 16, 2, 2, 24, every=1, num_experts=4, expert_capacity=1.0, predictor=False)).eval()
+    tokens = torch.randint(0, 30, (2, 16))
+    with torch.no_grad():
+        torch.testing.assert_close(model(tokens)[:1], model(tokens[:1]), rtol=1e-5, atol=1e-5)
+
+
+def test_nothing_comes_of_nothing():
+    for layer in (MixtureOfExperts(8, 12, 4, 2), limited(), limited(1)):
+        assert layer(torch.zeros(2, 0, 8)).shape == (2, 0, 8)
+    logits = [torch.randn(6, 4, requires_grad=True)]
+    loss = load_balancing_loss(logits, 2, torch.zeros(2, 3, dtype=torch.bool))
+    loss.backward()
+    assert loss == 0 and torch.equal(logits[0].grad, torch.zeros(6, 4))
+
+
+def test_the_loss_takes_any_mask_that_says_which_tokens_are_real():
+    torch.manual_seed(0)
+    logits = [torch.randn(6, 4), torch.randn(6, 4)]  # two rows of three tokens
+    mask = torch.tensor([[0, 1, 1], [1, 1, 1]])
+    kept = [layer[mask.flatten().bool()] for layer in logits]
+    expected = load_balancing_loss(kept, 2)
+    whole = torch.cat((torch.ones(2, 5, dtype=torch.long), mask), dim=1)  # a cached step's: five tokens before
+    for numbers in (mask, mask.bool(), mask.flatten(), whole):
+        torch.testing.assert_close(load_balancing_loss(logits, 2, numbers), expected)
+
+
+@pytest.mark.parametrize(
+    ("mask", "top_k", "words"), [((5,), 2, "mask must have one entry"), (None, 5, "top_k must be")]
+)
+def test_a_loss_that_cannot_be_says_why(mask, top_k, words):
+    with pytest.raises(ValueError, match=f"^{words}"):
+        load_balancing_loss([torch.randn(6, 4)], top_k, None if mask is None else torch.ones(mask))
+
+
+@pytest.mark.parametrize("capacity", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_capacity_is_positive_and_finite(capacity):
+    with pytest.raises(ValueError, match=r"^capacity must be positive and finite"):
+        MixtureOfExperts(8, 12, 4, 2, capacity=capacity)
