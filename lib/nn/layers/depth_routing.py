@@ -228,7 +228,8 @@ def router_loss(routings: Iterable[Routing]) -> Float[Tensor, ""]:
 def predictor_loss(routings: Iterable[Routing]) -> Float[Tensor, ""]:
     """Sum over layers of BCE(sigmoid(predictor(stop_gradient(x))), selected) (section 3.5, second way).
 
-    The language model does not feel it.
+    It has no gradient in the language model. A common clipping of the gradient's norm would still couple the two: clip
+    them apart, or weigh this loss lightly.
     """
     return sum(_cross_entropy(routing.decision, routing) for routing in routings)
 
