@@ -9,12 +9,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from lib.nn import Attention
+from lib.nn import Attention, ConvolvedAttention
 
 
 def attention_layers(model: nn.Module) -> dict[int, Attention]:
-    """The attention mixers of a decoder by layer number (`model.model.layers[i].mixer`)."""
+    """The attention mixers of a decoder by layer number (`model.model.layers[i].mixer`), convolved ones too."""
     mixers = {index: layer.mixer for index, layer in enumerate(model.model.layers)}
+    mixers = {i: mixer.attention if isinstance(mixer, ConvolvedAttention) else mixer for i, mixer in mixers.items()}
     return {index: mixer for index, mixer in mixers.items() if isinstance(mixer, Attention)}
 
 

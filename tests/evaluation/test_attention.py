@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lib.evaluation import attention_layers, attention_maps, attention_mass, heads_removed
-from lib.nn import JambaConfig, JambaLM
+from lib.nn import JambaConfig, JambaLM, TransformerConfig, TransformerLM
 
 
 @pytest.fixture
@@ -30,6 +30,21 @@ def test_maps_are_the_weights_that_the_layer_really_uses(model):
     torch.testing.assert_close(captured["y"], expected, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(maps[1].sum(-1), torch.ones(2, 4, 9))
     assert maps[1].triu(1).abs().max() == 0
+
+
+def test_attention_behind_a_short_convolution_is_found_and_is_the_one_in_use():
+    torch.manual_seed(0)
+    convolved = TransformerLM(TransformerConfig(30, 32, 2, 4, intermediate_size=40, conv_width=3)).eval()
+    tokens = torch.randint(0, 30, (2, 9))
+    maps = attention_maps(convolved, tokens)
+    assert list(maps) == [0, 1]
+    layer = convolved.model.layers[0]
+    with torch.no_grad():
+        mixed = layer.mixer.conv(layer.input_layernorm(convolved.model.embed_tokens(tokens)))
+        torch.testing.assert_close(maps[0], layer.mixer.attention.weights(mixed))
+        before = convolved(tokens)
+        with heads_removed(convolved, {0: [1]}):
+            assert not torch.allclose(before, convolved(tokens))
 
 
 def test_mass_averages_over_queries_that_have_a_target():
