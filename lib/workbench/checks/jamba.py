@@ -1,4 +1,4 @@
-"""Exercises of notebook 01: the mixer's step, the scan's adjoint, chunks, the router, Jamba-1.5-Large."""
+"""Exercises of notebook 01: the mixer's step, the scan's adjoint, chunks, the router, Jamba-1.5-Large, a move."""
 
 from __future__ import annotations
 
@@ -61,21 +61,27 @@ def adjoint(answer):
 
 @exercise("cumulative sums in chunks", returns=Tensor)
 def chunks(answer):
-    """answer(delta, A, b, closed_form) -> the states (length,); `closed_form` may be called length / 4 times."""
-    for mean_delta in (0.01, 0.1, 0.7):
+    """answer(delta, A, b, closed_form) -> the states (length,); `closed_form` may be called length / 4 times.
+
+    One round hands over a closed form that answers three times too much: the states must then be three times as large,
+    which those of a loop beside idle calls are not.
+    """
+    for mean_delta, factor in ((0.01, 1.0), (0.1, 1.0), (0.7, 1.0), (0.1, 3.0)):
         delta, b = torch.rand(100) * 2 * mean_delta + 1e-4, torch.randn(100)
         used: list[int] = []
 
-        def closed_form(delta, A, b, used=used):
+        def closed_form(delta, A, b, used=used, factor=factor):
             used.append(len(b))
             S = torch.cumsum(delta * A, 0)
-            return torch.exp(S) * torch.cumsum(b * torch.exp(-S), 0)
+            return factor * torch.exp(S) * torch.cumsum(b * torch.exp(-S), 0)
 
         expected = _states(delta.double(), -8.0, b.double())
         states = answer(delta, -8.0, b, closed_form)
         assert states.shape == b.shape, f"one state for each step, got {tuple(states.shape)}"
         assert torch.isfinite(states).all(), f"not finite at mean delta {mean_delta}: the chunk is too long"
-        assert (states - expected).abs().max() < 1e-3, (
+        idle = factor != 1 and (states - expected).abs().max() < 1e-3
+        assert not idle, "the states do not come from the closed form: its answers were not used"
+        assert (states - factor * expected).abs().max() < 1e-3, (
             f"wrong at mean delta {mean_delta}: is the carried state multiplied by exp(S)?"
         )
         assert sum(used) >= 100, "use the closed form inside each chunk: it was called on fewer than 100 steps"
@@ -125,3 +131,27 @@ def large(answer):
     )
     states = (layers - attending) * 2 * width * (16 * 4 + 3 * 2)
     assert abs(tokens - states / per_token) < 1, f"the other layers share the fixed part; got {tokens:.0f} tokens"
+
+
+@exercise("move the attention layer", returns=(dict, dict))
+def places(answer):
+    """answer(trial) -> ({pattern: predicted bool}, {pattern: what trial measured}), for attention first and last."""
+    patterns, guesses = {"AMMM", "MMMA"}, []
+    for _ in range(2):
+        results, asked = dict(zip(sorted(patterns), torch.rand(2).tolist(), strict=True)), []
+
+        def trial(pattern, results=results, asked=asked):
+            asked.append(pattern)
+            return results.get(pattern, 0.0)
+
+        predicted, measured = answer(trial)
+        assert set(predicted) == set(measured) == patterns, "both dictionaries have the keys AMMM and MMMA"
+        assert all(isinstance(guess, bool) for guess in predicted.values()), "a prediction is True or False"
+        assert patterns <= set(asked), "call trial for both patterns: a prediction is compared with a run"
+        assert measured == results, "the second dictionary holds what trial returned, as it is"
+        guesses.append(predicted)
+    assert guesses[0] == guesses[1], "the prediction changed with the measurement: it is made before the run"
+    assert guesses[0]["MMMA"], "look again at MMMA: layers below attention can tell every position what stood before it"
+    assert not guesses[0]["AMMM"], (
+        "look again at AMMM: what does a position know of its predecessor in the first layer?"
+    )
