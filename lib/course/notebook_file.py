@@ -11,9 +11,12 @@ import re
 import tempfile
 from pathlib import Path
 
+from lib.workbench.course import read_notebook
+
 
 def read(path: Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8"))
+    """A notebook's JSON. Raises CourseError, in one sentence, for a file that is none."""
+    return read_notebook(path)
 
 
 def text_of(notebook: dict) -> str:
@@ -56,4 +59,5 @@ def with_source(cell: dict, text: str) -> dict:
 
 
 def tags(cell: dict) -> list[str]:
-    return cell["metadata"].get("tags", [])
+    """A cell's tags; some editors write null for none."""
+    return cell["metadata"].get("tags") or []

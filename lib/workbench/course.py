@@ -235,12 +235,56 @@ def paper_id(notebook: Path) -> str:
     return notebook.stem.replace("_", "-")
 
 
+def read_notebook(file: Path) -> dict:
+    """A notebook's JSON. Raises CourseError, in one sentence, for a file that is none or whose cells are no cells."""
+    try:
+        notebook = json.loads(file.read_text(encoding="utf-8"))
+        version, cells = notebook.get("nbformat", 4), notebook["cells"]
+        if version != 4:
+            raise ValueError(f"nbformat must be 4, got {version!r}")
+        for number, cell in enumerate(cells):
+            if problem := _problem(cell):
+                raise ValueError(f"cell {number} {problem}")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        why = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+        remedy = f"; `git restore notebooks/{file.name}` brings the committed one back"
+        remedy = remedy if file.parent.name == "notebooks" else ""
+        raise CourseError(f"{file.name} is no notebook that can be read ({why}){remedy}") from None
+    return notebook
+
+
+def _problem(cell: object) -> str | None:
+    """What is wrong with a cell; tags that are null count as none."""
+    if not isinstance(cell, dict) or not isinstance(cell.get("metadata", {}), dict):
+        return "must be an object with metadata"
+    if not isinstance(cell.get("cell_type"), str):
+        return f"must have a cell_type, got {cell.get('cell_type')!r}"
+    source = cell.get("source")
+    if not isinstance(source, str) and not (isinstance(source, list) and all(isinstance(line, str) for line in source)):
+        return "must have a source of text"
+    found = cell.setdefault("metadata", {}).get("tags") or []
+    if not isinstance(found, list) or not all(isinstance(tag, str) for tag in found):
+        return f"must have a list of tags, got {found!r}"
+    outputs = cell.get("outputs", [])
+    if not isinstance(outputs, list) or not all(isinstance(output, dict) for output in outputs):
+        return "must have a list of outputs"
+    return None
+
+
 def read_ledger(notebook: Path) -> dict | None:
-    """The claims ledger stored in an executed notebook's outputs, None when there is none."""
-    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+    """The claims ledger stored in an executed notebook's outputs, None when there is none.
+
+    Raises CourseError for a file that is no notebook, and for a ledger that is none.
+    """
+    for cell in read_notebook(notebook)["cells"]:
         for output in cell.get("outputs", []):
-            if CLAIMS_MIME in output.get("data", {}):
-                return output["data"][CLAIMS_MIME]
+            ledger = (output.get("data") or {}).get(CLAIMS_MIME)
+            if ledger is None:
+                continue
+            claims = ledger.get("claims") if isinstance(ledger, dict) else None
+            if not isinstance(claims, list) or not all(isinstance(claim, dict) and "id" in claim for claim in claims):
+                raise CourseError(f"the ledger in {notebook.name} is damaged; running the notebook makes it anew")
+            return ledger
     return None
 
 
@@ -250,10 +294,14 @@ def read_record(file: Path) -> dict | None:
         return None
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
+        _ = record["paper"]
         for run in record["runs"]:
             for claim in run["claims"]:
                 _ = claim["id"], claim["holds"]
-    except (ValueError, KeyError, TypeError) as error:
+        seeds = [run["seed"] for run in record["runs"]]
+        if len(set(seeds)) != len(seeds):
+            raise ValueError(f"its seeds must be different, got {seeds}")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CourseError(f"{file.name} in the evidence folder is damaged; `make evidence` writes it anew") from error
     return record
 

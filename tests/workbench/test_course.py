@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lib.workbench.course import MAX_SEED, PAPERS, SCALES, Course, CourseError, check_scale, check_seed, read_record
+from lib.workbench.course import (
+    CLAIMS_MIME,
+    MAX_SEED,
+    PAPERS,
+    SCALES,
+    Course,
+    CourseError,
+    check_scale,
+    check_seed,
+    read_ledger,
+    read_notebook,
+    read_record,
+)
 from lib.workbench.course_graph import depths, places
 
 
@@ -60,7 +73,14 @@ def test_no_evidence_is_no_record(tmp_path):
     assert read_record(tmp_path / "01-jamba.json") is None
 
 
-@pytest.mark.parametrize("damage", ["", '{"runs": [{"claims"', '{"runs": 1}', '{"runs": [{"claims": [{"id": "J9"}]}]}'])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "", '{"runs": [{"claims"', '{"runs": 1}', '{"runs": [{"claims": [{"id": "J9"}]}]}', "[" * 100_000, "[]",
+        '{"paper": "01-jamba", "runs": [{"seed": 0, "claims": []}, {"seed": 0, "claims": []}]}',
+        '{"runs": [{"seed": 0, "claims": []}]}', '{"paper": "01-jamba", "runs": [{"claims": []}]}',
+    ],
+)  # fmt: skip
 def test_a_damaged_evidence_file_is_named_in_one_sentence(tmp_path, damage):
     (tmp_path / "01-jamba.json").write_text(damage)
     with pytest.raises(CourseError, match=r"^01-jamba.json in the evidence folder is damaged; `make evidence`"):
@@ -84,3 +104,54 @@ def test_a_folder_that_is_not_there_yet_is_as_writable_as_the_one_above_it(tmp_p
     with pytest.raises(CourseError, match=r"^data/evidence of this checkout is not yours to write"):
         Course(tmp_path).check_writable("data/evidence")
     Course(tmp_path).check_writable("notebooks")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "Expecting value"),
+        ("{", "Expecting property name"),
+        ("[]", "list"),
+        ("{}", "it has no 'cells'"),
+        ('{"nbformat": 3, "worksheets": [], "cells": []}', "nbformat must be 4, got 3"),
+        ('{"cells": [{"cell_type": "code"}]}', "cell 0 must have a source of text"),
+        ('{"cells": [{"cell_type": "code", "source": 3}]}', "cell 0 must have a source of text"),
+        ('{"cells": [{"source": ""}]}', "cell 0 must have a cell_type, got None"),
+        ('{"cells": [[]]}', "cell 0 must be an object with metadata"),
+        ('{"cells": [{"cell_type": "code", "source": "", "metadata": []}]}', "cell 0 must be an object with metadata"),
+        ('{"cells": [{"cell_type": "code", "source": "", "metadata": {"tags": "x"}}]}', "must have a list of tags"),
+        ('{"cells": [{"cell_type": "code", "source": "", "outputs": {}}]}', "cell 0 must have a list of outputs"),
+        ("[" * 100_000, "recursion"),
+    ],
+)
+def test_a_file_that_is_no_notebook_is_one_sentence_that_names_it_and_the_way_back(tmp_path, text, why):
+    file = tmp_path / "notebooks" / "01_jamba.ipynb"
+    file.parent.mkdir()
+    file.write_text(text)
+    for read in (read_notebook, read_ledger):
+        with pytest.raises(CourseError) as error:
+            read(file)
+        said = str(error.value)
+        assert said.startswith("01_jamba.ipynb is no notebook that can be read (") and why in said and "\n" not in said
+        assert said.endswith("; `git restore notebooks/01_jamba.ipynb` brings the committed one back")
+
+
+def test_notebooks_of_other_editors_are_read(tmp_path):
+    """Null for no tags, a source in one piece, no metadata, outputs without data."""
+    cells = [
+        {"cell_type": "code", "source": "x = 1", "metadata": {"tags": None}, "outputs": [{"output_type": "stream"}]},
+        {"cell_type": "markdown", "source": ["a\n", "b"]},
+        {"cell_type": "code", "source": "", "outputs": [{"output_type": "display_data", "data": None}]},
+    ]
+    file = tmp_path / "01_jamba.ipynb"
+    file.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4}))
+    assert len(read_notebook(file)["cells"]) == 3 and read_ledger(file) is None
+
+
+@pytest.mark.parametrize("ledger", [[], "x", {"claims": 3}, {"claims": [{"holds": True}]}, {"claims": ["C1"]}])
+def test_a_damaged_ledger_is_one_sentence(tmp_path, ledger):
+    output = {"output_type": "display_data", "data": {CLAIMS_MIME: ledger}}
+    cell = {"cell_type": "code", "source": "", "metadata": {}, "outputs": [output]}
+    (tmp_path / "01_jamba.ipynb").write_text(json.dumps({"cells": [cell]}))
+    with pytest.raises(CourseError, match=r"^the ledger in 01_jamba\.ipynb is damaged; running the notebook makes it"):
+        read_ledger(tmp_path / "01_jamba.ipynb")
