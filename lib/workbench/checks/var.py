@@ -1,4 +1,4 @@
-"""Exercises of notebook 10: the mask behind a text, codes that are given, guidance and top-p, pairs in a window."""
+"""Exercises of notebook 10: mask, given codes, guidance and top-p, pairs in a window, a drawing by two models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional as F
 
-from lib.nn import MultiScaleQuantizer
+from lib.nn import VAR, MultiScaleQuantizer, Sampling, VARConfig
 from lib.workbench.exercises import exercise
 
 
@@ -114,3 +114,42 @@ def pairs(answer):
             assert got[1] == wanted[1], (
                 f"sides {sides}, window {window}: at most {wanted[1]} codes are held; got {got[1]}"
             )
+
+
+@exercise("two models, one drawing", returns=Sequence)
+def together(answer):
+    """answer(large, small, labels, quantizer, scales, sampling, generator) -> codes; `large` draws the first scales."""
+    sides, greedy = (1, 2, 3), Sampling(temperature=0.0)
+    quantizer = MultiScaleQuantizer(11, 4, sides)
+    torch.nn.init.normal_(quantizer.embedding.weight)
+    large, small = (_drawer(sides, width) for width in (24, 16))
+    labels = torch.arange(6) % 3
+    of_large, of_small = (_lists(model.generate(labels, quantizer, greedy)[1]) for model in (large, small))
+    for scales in (1, 2, 0, len(sides)):
+        known = large.generate(labels, quantizer, greedy)[1]
+        keep = [torch.full_like(codes, k < scales, dtype=torch.bool) for k, codes in enumerate(known)]
+        wanted = _lists(small.generate(labels, quantizer, greedy, known=known, keep=keep)[1])
+        got = _lists(answer(large, small, labels, quantizer, scales, greedy, torch.Generator()))
+        shapes = [(len(labels), side**2) for side in sides]
+        found = [torch.as_tensor(codes).shape for codes in got]
+        assert list(map(tuple, found)) == shapes, f"codes of every scale, of shapes {shapes}, got {found}"
+        assert got[:scales] == wanted[:scales], f"scales = {scales}: the large model draws the first {scales} maps"
+        assert got == wanted or got != of_large, f"scales = {scales}: the large model has drawn the last maps, too"
+        spliced = [*of_large[:scales], *of_small[scales:]]
+        assert got == wanted or got != spliced, (
+            f"scales = {scales}: the small model has drawn its maps without seeing what the large one drew"
+        )
+        assert got == wanted, f"scales = {scales}: after the first {scales} maps the small model goes on from them"
+
+
+def _drawer(sides: Sequence[int], width: int) -> VAR:
+    """A small model whose likeliest codes depend on the class and on the codes before."""
+    config = VARConfig(1, 3, sides, 11, 4, hidden_size=width, num_attention_heads=2, gamma_init=1.0)
+    model = VAR(config).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.7)
+    return model
+
+
+def _lists(scales) -> list[list[list[int]]]:
+    return [torch.as_tensor(codes).tolist() for codes in scales]
