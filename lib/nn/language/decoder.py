@@ -54,6 +54,8 @@ class Decoder(nn.Module):
 
     def __init__(self, vocab_size: int, dim: int, layers: Sequence[Mixer], eps: float = 1e-6):
         super().__init__()
+        if not len(layers):
+            raise ValueError("layers must be at least one, got none: num_hidden_layers must be at least 1")
         self.embed_tokens = nn.Embedding(vocab_size, dim)
         self.layers = nn.ModuleList(layers)
         self.final_layernorm = RMSNorm(dim, eps)
