@@ -85,3 +85,15 @@ def test_a_wrong_shape_is_named():
         causal_conv(torch.zeros(4, 2, 3), torch.zeros(5, 4))
     with pytest.raises(ValueError, match=r"^past must"):
         causal_conv(torch.zeros(4, 2, 3), torch.zeros(3, 4), past=torch.zeros(2, 2, 3))
+
+
+@pytest.mark.parametrize("form", ["torch", "triton"])
+def test_the_result_has_xs_type_whatever_the_weights_have(form, monkeypatch):
+    if form == "triton":
+        pytest.importorskip("triton")
+    monkeypatch.setenv("WORKBENCH_KERNELS", form)
+    x, weight, bias = torch.randn(6, 2, 5).bfloat16(), torch.randn(5, 4), torch.randn(5)
+    y = causal_conv(x, weight, bias)
+    assert y.dtype == torch.bfloat16
+    exact = causal_conv_reference(x.double(), weight.double(), bias.double())
+    torch.testing.assert_close(y.double(), exact, rtol=2e-2, atol=2e-2)

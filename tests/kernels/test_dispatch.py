@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 
+import kernels
 from kernels import dispatch, kernel_source
 from kernels.dispatch import check_floating, takes_triton
 
@@ -99,3 +101,42 @@ def test_triton_imported_too_early_gives_the_sentence_not_a_riddle():
     environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"} | {"WORKBENCH_KERNELS": "triton"}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert "needs TRITON_INTERPRET=1 set before Triton is first imported" in done.stdout
+
+
+CALLS = {
+    "causal_conv": (lambda t: kernels.causal_conv(t, t), "x"),
+    "rms_norm": (lambda t: kernels.rms_norm(t, t), "x"),
+    "selective_scan": (lambda t: kernels.selective_scan(t, t, t, t, t), "u"),
+    "selective_scan_time_first": (lambda t: kernels.selective_scan_time_first(t, t, t, t, t), "u"),
+    "selective_state_update": (lambda t: kernels.selective_state_update(t, t, t, t, t, t), "state"),
+    "nearest_code": (lambda t: kernels.nearest_code(t, t), "z"),
+    "gather_rms_norm": (lambda t: kernels.gather_rms_norm(t, t, t), "x"),
+    "scatter_add_rows": (lambda t: kernels.scatter_add_rows(t, t, t, t), "x"),
+    "grouped_experts": (lambda t: kernels.grouped_experts(t, t, t, t, t), "x"),
+}
+
+
+@pytest.mark.wrong_arguments
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("value", [[1.0], None, "x", 3.0, np.zeros((2, 2, 2))], ids=lambda value: type(value).__name__)
+def test_what_is_no_tensor_is_named(name, value):
+    call, first = CALLS[name]
+    with pytest.raises(TypeError, match=f"^{first} must be a tensor, got {type(value).__name__}$"):
+        call(value)
+
+
+@pytest.mark.wrong_arguments
+def test_sparse_and_eight_bit_tensors_and_odd_options_are_named():
+    weight = torch.ones(4)
+    with pytest.raises(TypeError, match=r"^x must be a dense tensor, got sparse_coo$"):
+        kernels.rms_norm(torch.ones(3, 4).to_sparse(), weight)
+    with pytest.raises(TypeError, match=r"^x must be float32, bfloat16, float16 or float64, got float8_e4m3fn$"):
+        kernels.rms_norm(torch.ones(3, 4).to(torch.float8_e4m3fn), weight)
+    for eps in (float("nan"), -1.0, float("inf")):
+        with pytest.raises(ValueError, match=r"^eps must be a finite number of at least 0"):
+            kernels.rms_norm(torch.ones(3, 4), weight, eps)
+    with pytest.raises(TypeError, match=r"^bias must be a tensor, got list$"):
+        kernels.causal_conv(torch.ones(2, 1, 4), torch.ones(4, 2), [0.0] * 4)
+    with pytest.raises(ValueError, match=r"^chosen must be \(tokens, top_k\) with top_k at least 1, got \(3, 0\)$"):
+        experts = torch.ones(2, 4, 4), torch.ones(2, 4, 2)
+        kernels.grouped_experts(torch.ones(3, 4), *experts, torch.zeros(3, 0, dtype=torch.long), torch.ones(3, 0))

@@ -60,3 +60,31 @@ def test_bad_input_is_named():
         nearest_code(torch.zeros(2, 3), torch.zeros(4, 5))
     with pytest.raises(ValueError, match=r"^codebook must hold at least one code, got none$"):
         nearest_code(torch.zeros(2, 3), torch.zeros(0, 3))
+
+
+def nearest_by_differences(z, codebook):
+    return (z.double()[:, None] - codebook.double()).square().sum(-1).argmin(1)
+
+
+@pytest.mark.parametrize("mean", [0.0, 3.0, 10.0, 100.0, 1000.0, -1e5])
+def test_codes_far_from_the_origin_are_found_as_near_it(form, mean):
+    draw = torch.Generator().manual_seed(0)
+    z, codebook = (torch.randn(n, 8, generator=draw) for n in (300, 32))
+    z, codebook = mean + 0.5 * z, mean + 0.5 * codebook
+    assert torch.equal(nearest_code(z, codebook), nearest_by_differences(z, codebook))
+
+
+@pytest.mark.parametrize("scale", [1e-35, 1e-30, 1e-12, 1e12, 1e20, 1e30])
+def test_codes_of_any_size_are_found(scale):
+    draw = torch.Generator().manual_seed(0)
+    z, codebook = (scale * torch.randn(n, 8, generator=draw) for n in (300, 32))
+    assert torch.equal(nearest_code(z, codebook), nearest_by_differences(z, codebook))
+
+
+def test_codes_near_the_origin_are_compared_as_they_are(monkeypatch):
+    """A mean within four spreads moves nothing, so that results are the same bits as before."""
+    monkeypatch.setenv("WORKBENCH_KERNELS", "torch")
+    draw = torch.Generator().manual_seed(0)
+    z, codebook = torch.randn(500, 4, generator=draw), 1.5 + torch.randn(64, 4, generator=draw)
+    plain = torch.addmm(codebook.square().sum(1), z, codebook.t().mul(-2).contiguous()).argmin(1)
+    assert torch.equal(nearest_code(z, codebook), plain)

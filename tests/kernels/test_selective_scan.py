@@ -107,3 +107,83 @@ def test_each_order_of_axes_is_named_by_its_own_function():
         selective_scan_time_first(**turned | {"u": torch.zeros(2, 3)})
     with pytest.raises(ValueError, match=r"^B must have shape \(7, 2, 5\), got \(2, 5, 7\)$"):
         selective_scan_time_first(**turned | {"B": made["B"]})
+
+
+def shaped(batch, dim, state, length, B_kind, C_kind, dtype=torch.float64, seed=0):
+    """Inputs with B and C by token (1), by so many groups (2, 3, ...) or fixed (0)."""
+    made = inputs(batch, dim, state, length, dtype, seed)
+    generator = torch.Generator().manual_seed(seed + 1)
+    for name, kind in (("B", B_kind), ("C", C_kind)):
+        shape = (dim, state) if kind == 0 else (batch, kind, state, length) if kind > 1 else (batch, state, length)
+        made[name] = torch.randn(shape, generator=generator, dtype=dtype)
+    made |= {"D": torch.randn(dim, generator=generator, dtype=dtype), "z": made["u"].flip(2) / 2}
+    return made | {"initial_state": torch.randn(batch, dim, state, generator=generator, dtype=dtype)}
+
+
+KINDS = [(1, 2), (2, 2), (0, 1), (1, 0), (0, 0), (3, 2), (6, 0), (0, 3)]
+
+
+@pytest.mark.parametrize("kinds", KINDS, ids=str)
+@pytest.mark.parametrize("length", [1, CHUNK, 2 * CHUNK + 3])
+def test_grouped_and_fixed_B_and_C_with_all_gradients(kinds, length, everything):
+    made = shaped(2, 6, 3, length, *kinds)
+    ours, exact = (
+        everything(scan, made, delta_softplus=True, return_last_state=True)
+        for scan in (selective_scan, selective_scan_reference)
+    )
+    for name, expected in exact.items():
+        torch.testing.assert_close(ours[name], expected, msg=lambda text, name=name: f"{name}: {text}")
+
+
+@pytest.mark.parametrize("kinds", [(2, 1), (0, 3)], ids=str)
+def test_time_first_takes_groups_and_fixed_ones_too(kinds):
+    made = shaped(2, 6, 3, 9, *kinds)
+    turned = {n: t.movedim(-1, 0) if n in "uBCz" or n == "delta" else t for n, t in made.items()}
+    turned |= {n: made[n] for n, kind in zip("BC", kinds, strict=True) if kind == 0}
+    y, last = selective_scan(**made, return_last_state=True)
+    y_first, last_first = selective_scan_time_first(**turned, return_last_state=True)
+    assert torch.equal(y_first.permute(1, 2, 0), y) and torch.equal(last_first, last)
+
+
+def test_a_group_is_its_channels_alone_and_a_fixed_one_is_the_same_at_every_token():
+    made = shaped(2, 6, 3, 9, 2, 1)
+    halves = [
+        selective_scan(
+            **{
+                n: t[:, own] if n in ("u", "delta", "z", "initial_state") else t[own]
+                for n, t in made.items()
+                if n not in "BC"
+            },
+            B=made["B"][:, group],
+            C=made["C"],
+        )
+        for group, own in enumerate((slice(0, 3), slice(3, 6)))
+    ]
+    torch.testing.assert_close(selective_scan(**made), torch.cat(halves, dim=1))
+    row = torch.randn(3, dtype=torch.float64)
+    fixed = made | {"B": row.expand(6, 3), "C": row.expand(6, 3)}
+    by_token = made | {"B": row[None, :, None].expand(2, 3, 9), "C": row[None, :, None].expand(2, 3, 9)}
+    torch.testing.assert_close(selective_scan(**fixed), selective_scan(**by_token))
+
+
+@pytest.mark.wrong_arguments
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"B": (2, 4, 3, 7)}, r"^B must have shape \(2, 1, 3, 7\), got \(2, 4, 3, 7\)$"),
+        ({"C": (2, 0, 3, 7)}, r"^C must have shape \(2, 1, 3, 7\), got \(2, 0, 3, 7\)$"),
+        ({"B": (3, 6)}, r"^B must have shape \(6, 3\), got \(3, 6\)$"),
+        ({"C": (6,)}, r"^C must have shape \(2, 3, 7\), got \(6,\)$"),
+    ],
+)
+def test_groups_that_do_not_divide_the_channels_are_named(changes, sentence):
+    made = shaped(2, 6, 3, 7, 1, 1) | {name: torch.zeros(shape).double() for name, shape in changes.items()}
+    with pytest.raises(ValueError, match=sentence):
+        selective_scan(**made)
+
+
+@pytest.mark.wrong_arguments
+def test_a_complex_A_is_refused_in_one_sentence():
+    made = inputs(2, 6, 3, 7)
+    with pytest.raises(TypeError, match=r"^A must be real, a complex A is not computed here, got complex128$"):
+        selective_scan(**made | {"A": made["A"].to(torch.complex128)})

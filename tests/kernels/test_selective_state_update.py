@@ -76,3 +76,24 @@ def test_a_wrong_type_is_named():
         selective_state_update(
             torch.zeros(2, 5, 3), x, x, torch.zeros(5, 3), torch.zeros(2, 3), torch.zeros(2, 3).long()
         )
+
+
+def test_gradients_pass_from_step_to_step_and_values_are_the_same_bits():
+    draw = torch.Generator().manual_seed(0)
+    A, steps = -torch.rand(4, 3, generator=draw), [torch.rand(2, 4, generator=draw) for _ in range(5)]
+    BC = [torch.randn(2, 2, 3, generator=draw) for _ in steps]
+    tracked, plain = torch.zeros(2, 4, 3), torch.zeros(2, 4, 3)
+    leaf = A.clone().requires_grad_()
+    total, exact = 0, torch.zeros(2, 4, 3, dtype=torch.float64)
+    exact_leaf, exact_total = A.double().requires_grad_(), 0
+    for x, (B, C) in zip(steps, BC, strict=True):
+        y = selective_state_update(tracked, x, x, leaf, B, C)
+        with torch.no_grad():
+            assert torch.equal(y, selective_state_update(plain, x, x, A, B, C)) and torch.equal(tracked, plain)
+        total = total + y.square().sum()
+        exact = torch.exp(x.double()[:, :, None] * exact_leaf) * exact
+        exact = exact + (x.double().square())[:, :, None] * B.double()[:, None]
+        exact_total = exact_total + (exact * C.double()[:, None]).sum(-1).square().sum()
+    total.backward()
+    exact_total.backward()
+    torch.testing.assert_close(leaf.grad.double(), exact_leaf.grad, rtol=1e-4, atol=1e-5)

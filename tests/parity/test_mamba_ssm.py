@@ -88,3 +88,69 @@ def test_initialisation_has_mamba_ssm_distribution(mamba_ssm_reference):
         steps = torch.nn.functional.softplus(mixer.dt_proj.bias)
         assert 0.999e-3 < steps.min() < 1.2e-3 and 0.85e-1 < steps.max() < 1.001e-1
         assert abs(steps.log().mean() - torch.tensor(1e-2).log()) < 0.15
+
+
+OWN_LENGTHS = [128, 256, 512, *(pytest.param(n, marks=pytest.mark.slow) for n in (1024, 2048, 4096))]
+"""Of mamba-ssm's own test of its selective scan, with its sizes: batch 2, dim 4, 8 states."""
+
+
+def own_case(length, is_variable_B, is_variable_C, groups, seed=0):
+    """Its inputs: steps from softplus of small numbers, A about -1/2, a bias, a gate and a skip."""
+    generator = torch.Generator().manual_seed(seed)
+    batch, dim, state = 2, 4, 8
+
+    def normal(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    def of_tokens(varies):
+        if not varies:
+            return normal(dim, state)
+        return normal(batch, state, length) if groups == 1 else normal(batch, groups, state, length)
+
+    made = {
+        "u": normal(batch, dim, length),
+        "delta": 0.5 * torch.rand(batch, dim, length, generator=generator).double(),
+    }
+    made["A"] = -0.5 * torch.rand(dim, state, generator=generator).double()
+    made |= {"B": of_tokens(is_variable_B), "C": of_tokens(is_variable_C), "D": normal(dim)}
+    made |= {"z": normal(batch, dim, length), "delta_bias": 0.5 * torch.rand(dim, generator=generator).double()}
+    return {name: tensor.requires_grad_() for name, tensor in made.items()}
+
+
+@pytest.mark.parametrize("length", OWN_LENGTHS)
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("is_variable_C", [True, False])
+@pytest.mark.parametrize("is_variable_B", [True, False])
+def test_mamba_ssms_own_grid(mamba_ssm_reference, monkeypatch, is_variable_B, is_variable_C, groups, length):
+    monkeypatch.setattr(torch.Tensor, "float", lambda tensor: tensor.double())
+    made = own_case(length, is_variable_B, is_variable_C, groups)
+    found = []
+    for scan in (selective_scan, mamba_ssm_reference.selective_scan_ref):
+        y, last = scan(**made, delta_softplus=True, return_last_state=True)
+        cotangent = torch.randn(y.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+        gradients = torch.autograd.grad((y * cotangent).sum() + last.sum(), list(made.values()))
+        found.append({"y": y, "last": last} | dict(zip(made, gradients, strict=True)))
+    ours, theirs = found
+    for name, expected in theirs.items():
+        torch.testing.assert_close(
+            ours[name], expected, rtol=1e-9, atol=1e-9, msg=lambda text, name=name: f"{name}: {text}"
+        )
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("is_variable_C", [True, False])
+@pytest.mark.parametrize("is_variable_B", [True, False])
+def test_mamba_ssms_own_cases_in_tritons_interpreter(
+    mamba_ssm_reference, monkeypatch, is_variable_B, is_variable_C, groups
+):
+    pytest.importorskip("triton")
+    made = {
+        n: t.detach().float().requires_grad_() for n, t in own_case(40, is_variable_B, is_variable_C, groups).items()
+    }
+    theirs = mamba_ssm_reference.selective_scan_ref(**made, delta_softplus=True)
+    expected = torch.autograd.grad(theirs.square().sum(), list(made.values()))
+    monkeypatch.setenv("WORKBENCH_KERNELS", "triton")
+    ours = selective_scan(**made, delta_softplus=True)
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+    for name, a, b in zip(made, torch.autograd.grad(ours.square().sum(), list(made.values())), expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3, msg=lambda text, name=name: f"{name}: {text}")

@@ -61,7 +61,9 @@ def scan(dtype):
         B, C = torch.rand(batch, d_state, length, dtype=dtype), torch.rand(batch, d_state, length, dtype=dtype)
         A, D = -torch.rand(40, d_state), torch.rand(40)
         extra = {"D": D, "z": z, "delta_bias": D, "initial_state": torch.rand(batch, 40, d_state)} if full else {}
-        selective_scan(u, delta, A, B, C, delta_softplus=full, **extra).sum().backward()
+        fixed = torch.rand(40, d_state, dtype=dtype, requires_grad=True)
+        for B_here, C_here in ((B, C), (fixed, C), (B, fixed), (fixed, fixed)):
+            selective_scan(u, delta, A, B_here, C_here, delta_softplus=full, **extra).sum().backward()
 
 
 def step(dtype):

@@ -113,3 +113,15 @@ def test_a_wrong_type_or_device_is_named(triton_device):
         selective_scan(**made | {"B": made["B"].long()})
     with pytest.raises(ValueError, match=r"^z must lie on u's device"):
         selective_scan(**made | {"z": made["z"].to("meta")})
+
+
+@pytest.mark.parametrize("kinds", [(1, 2), (2, 2), (0, 1), (1, 0), (0, 0), (0, 3)], ids=str)
+def test_grouped_and_fixed_B_and_C_with_all_gradients(kinds, triton_device, everything, assert_close):
+    made = inputs(2, 6, 5, 9, torch.float32, triton_device)
+    generator = torch.Generator().manual_seed(1)
+    for name, kind in zip("BC", kinds, strict=True):
+        shape = (6, 5) if kind == 0 else (2, kind, 5, 9)
+        made[name] = made[name] if kind == 1 else torch.randn(shape, generator=generator).to(triton_device)
+    ours = scanned(everything, selective_scan, made, delta_softplus=True)
+    exact = scanned(everything, selective_scan_reference, made, torch.float64, delta_softplus=True)
+    assert_close(ours, exact, TOLERANCE[torch.float32])
