@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 
 import pytest
 import torch
@@ -257,7 +258,7 @@ def test_edits_end_with_the_call_also_after_an_error_and_copies_are_copies():
     assert (read(two, tokens) - edited).abs().max() > 1e-3
     twin = copy.deepcopy(one)
     torch.testing.assert_close(read(twin, tokens), edited)
-    with pytest.raises(IndexError):
+    with pytest.raises(ValueError, match=r"^tokens must be in 0\.\.39"):
         one(torch.full((2, 6), 999), lengths=[6, 6])
     torch.testing.assert_close(model(tokens), plain, atol=0, rtol=0)
     with one.edits(6, [6, 6]), two.edits(6, [6, 6], strength=0.0):
@@ -351,3 +352,51 @@ def test_an_edit_of_the_last_prompt_token_may_start_from_the_cache_of_what_stand
     ours_, full = (torch.autograd.grad(out.square().sum(), parameters) for out in (cached, torch.stack(whole)))
     for one, other in zip(ours_, full, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("length", [3, 20])
+def test_an_assistant_that_speculates_changes_nothing(seed, length):
+    """A short prompt is narrower than what an assistant proposes at once; that is generated, not read anew."""
+    model = tiny_decoder("Llama")
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.3 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(seed)))
+    assistant, prompt = (
+        copy.deepcopy(model),
+        torch.randint(40, (1, length), generator=torch.Generator().manual_seed(seed)),
+    )
+    reft = stirred(ReFT(model, ReFTConfig("LoReFT", (EMBEDDING, 0, 1), rank=2, prefix=2, suffix=1)), seed)
+    how = {"max_new_tokens": 16, "do_sample": False, "pad_token_id": 0}
+    greedy = reft.generate(prompt, **how)
+    assert torch.equal(reft.generate(prompt, assistant_model=assistant, **how), greedy)
+    assert torch.equal(reft.generate(prompt, use_cache=False, **how), greedy)
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ({"rank": "4"}, "rank has another type, got '4'"),
+        ({"sites": "01"}, "sites has another type"),
+        ({"sites": [0, 1.5]}, "sites has another type"),
+        ({"tied": "no"}, "tied has another type"),
+        ({"angle": 3}, "angle is none of them, got 3"),
+        ({"kind": "ReFT"}, "kind must be one of"),
+    ],
+)
+def test_a_configuration_of_something_else_is_one_sentence(tmp_path, field, words):
+    stirred(ReFT(ours(), CONFIG)).save(tmp_path)
+    values = json.loads((tmp_path / "reft.json").read_text())
+    (tmp_path / "reft.json").write_text(json.dumps(values | field))
+    with pytest.raises(ValueError, match=f"^reft.json must hold the fields of a ReFTConfig: {words}[^\n]*$"):
+        ReFT.load(ours(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"[1, 2]", b"{", b"\xff\xfe", b"[" * 100_000], ids=lambda data: repr(data[:4])
+)
+def test_a_damaged_configuration_is_one_sentence(tmp_path, data):
+    stirred(ReFT(ours(), CONFIG)).save(tmp_path)
+    (tmp_path / "reft.json").write_bytes(data)
+    with pytest.raises(ValueError, match=r"^reft.json must hold the fields of a ReFTConfig: [^\n]*$"):
+        ReFT.load(ours(), tmp_path)
