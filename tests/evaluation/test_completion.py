@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -149,3 +150,69 @@ def test_settings_are_checked(wrong):
 def test_an_empty_prompt_is_refused(ours):
     with pytest.raises(ValueError, match="every prompt must have at least one token"):
         OurModel(ours, ByteTokenizer()).complete([""])
+
+
+LEAKS = [
+    {"repetition_penalty": 1.8},
+    {"no_repeat_ngram_size": 1},
+    {"suppress_tokens": [5, 6, 7, 8, 9, 10]},
+    {"num_beams": 4},
+    {"min_new_tokens": 30},
+    {"max_length": 3},
+    {"do_sample": True, "temperature": 0.6, "top_k": 20, "top_p": 0.8},
+    {"forced_eos_token_id": 5},
+    {"bad_words_ids": [[30], [40]]},
+]
+
+
+@pytest.mark.parametrize("settings", LEAKS, ids=lambda settings: next(iter(settings)))
+def test_a_models_own_settings_do_not_shape_its_answers(folder, tmp_path, settings):
+    import transformers
+
+    expected = TransformersModel.load(folder, chat=False).complete(PROMPTS, Decoding(12))
+    shutil.copytree(folder, tmp_path / "copy")
+    transformers.GenerationConfig(eos_token_id=0, pad_token_id=0, **settings).save_pretrained(tmp_path / "copy")
+    model = TransformersModel.load(tmp_path / "copy", chat=False)
+    kept = model.model.generation_config.to_dict()
+    assert model.complete(PROMPTS, Decoding(12)) == expected
+    assert model.model.generation_config.to_dict() == kept
+
+
+def test_answers_are_the_argmax_and_end_where_the_model_says(folder):
+    model = TransformersModel.load(folder, chat=False)
+    ids = model.tokenizer("hello world", return_tensors="pt")["input_ids"]
+    written = []
+    with torch.no_grad():
+        for _ in range(8):
+            token = model.model(torch.cat((ids, torch.tensor([written], dtype=torch.long)), 1)).logits[0, -1].argmax()
+            written.append(int(token))
+    stopped = written[: written.index(0)] if 0 in written else written
+    assert model.complete(["hello world"], Decoding(8)) == [model.tokenizer.decode(stopped)]
+    model.model.generation_config.eos_token_id = [0, stopped[2]]
+    cut = stopped[: stopped.index(stopped[2]) + 1]
+    assert model.complete(["hello world"], Decoding(8)) == [model.tokenizer.decode(cut)]
+
+
+def test_drawn_answers_hang_on_the_seed_alone_and_leave_the_global_numbers_where_they_are(folder):
+    model = TransformersModel.load(folder, chat=False)
+    texts, drawn = [], []
+    torch.manual_seed(0)
+    for seed in (1, 1, 2):
+        texts.append(model.complete(PROMPTS, Decoding(12, temperature=3.0, seed=seed)))
+        drawn.append(torch.rand(1).item())
+    torch.manual_seed(0)
+    assert texts[0] == texts[1] != texts[2] and drawn == [torch.rand(1).item() for _ in range(3)]
+
+
+def test_one_stop_is_one_stop_and_a_temperature_is_a_number():
+    assert Decoding(stop="\n\n").stop == ("\n\n",)
+    assert Decoding(stop="\n\n").cut("a\nb\n\nc") == "a\nb"
+    for temperature in (float("nan"), float("inf"), -0.1):
+        with pytest.raises(ValueError, match="temperature at least 0"):
+            Decoding(temperature=temperature)
+
+
+def test_a_prompt_without_a_token_is_refused_by_both(ours, folder):
+    for model in (OurModel(ours, ByteTokenizer()), TransformersModel.load(folder, chat=False)):
+        with pytest.raises(ValueError, match=r"^every prompt must have at least one token$"):
+            model.complete(["a", ""], Decoding(3))

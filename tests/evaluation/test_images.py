@@ -112,3 +112,21 @@ def test_bad_input_is_named():
         frechet_distance(np.zeros((1, 3)), np.zeros((4, 3)))
     with pytest.raises(ValueError, match=r"^neighbours must be at least 1 and below the number of rows, got 3$"):
         precision_recall(np.zeros((3, 2)), np.zeros((9, 2)))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("metric", [frechet_distance, precision_recall])
+def test_a_broken_picture_betters_no_metric(metric, value):
+    draw = np.random.default_rng(0)
+    real, other = draw.normal(size=(60, 5)), draw.normal(size=(50, 5))
+    metric(real, other)
+    for place in (real, other):
+        kept, place[3, 2] = place[3, 2], value
+        with pytest.raises(ValueError, match=r"^(real|other) must be finite, got NaN or infinity in 1 of [56]0 rows$"):
+            metric(real, other)
+        place[3, 2] = kept
+
+
+def test_widths_that_differ_are_a_sentence_of_both_metrics():
+    with pytest.raises(ValueError, match=r"^other must have real's width 6, got 5$"):
+        precision_recall(np.zeros((9, 6)), np.zeros((9, 5)))

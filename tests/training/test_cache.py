@@ -8,13 +8,14 @@ import re
 import signal
 import subprocess
 import sys
+import warnings
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 import torch
 
-from lib.training import Cache, cache
+from lib.training import Cache, cache, checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -237,3 +238,60 @@ def test_names_and_keys_that_are_not_allowed_are_named(store):
         store.get("net", {"model": torch.ones(1)}, Build())
     with pytest.raises(TypeError, match="info of a cached artefact must hold only what JSON can hold"):
         store.get("net", {}, lambda: ({}, {"w": torch.ones(1)}))
+
+
+def test_what_a_folder_that_cannot_be_written_holds_is_taken(store, monkeypatch, capsys):
+    build = Build()
+    store.get("net", {}, build)
+
+    def refused(self, *arguments, **options):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(cache.FileLock, "acquire", refused)
+    assert_right(store.get("net", {}, build))
+    assert build.calls == 1 and "from the cache" in capsys.readouterr().out
+    with pytest.warns(RuntimeWarning, match=r"cannot be used \(Permission denied\), going on without it"):
+        store.get("other", {}, build)
+    assert build.calls == 2
+
+
+def raises(error):
+    def fails(*arguments, **options):
+        raise error
+
+    return fails
+
+
+@pytest.mark.parametrize("in_the_way", ["a folder", "a pipe", "a leftover that is a folder", "no memory"])
+def test_nothing_in_the_way_stops_a_training(store, monkeypatch, in_the_way):
+    path = store.path("net", {})
+    store.folder.mkdir()
+    if in_the_way == "a folder":
+        path.mkdir()
+    elif in_the_way == "a pipe":
+        os.mkfifo(path)
+    elif in_the_way == "a leftover that is a folder":
+        (store.folder / f"{path.name}.1.tmp").mkdir()
+    else:
+        path.write_bytes(b"x")
+        monkeypatch.setattr(cache, "read_tensors", raises(MemoryError("too large")))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        assert_right(store.get("net", {}, Build()))
+
+
+def test_a_folder_of_no_possible_name_is_gone_without(tmp_path):
+    with pytest.warns(RuntimeWarning, match="cannot be used"):
+        assert_right(Cache(str(tmp_path / "a") + "\0b").get("net", {}, Build()))
+
+
+def test_what_cannot_be_read_is_named(store, monkeypatch):
+    store.get("net", {}, Build())
+    path = store.path("net", {})
+    path.chmod(0)
+    if os.access(path, os.R_OK):  # root reads everything
+        monkeypatch.setattr(
+            checkpoint, "safe_open", lambda *a, **k: (_ for _ in ()).throw(OSError(19, "No such device"))
+        )
+    with pytest.warns(RuntimeWarning, match=rf"cached .*{path.name} could not be read: .*; building it again"):
+        assert_right(store.get("net", {}, Build()))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from lib.training import History, checkpoint, fit
 from lib.training.random_states import random_states
@@ -150,3 +154,40 @@ def test_a_checkpoint_of_earlier_code_is_gone_on_from(tiny, stopped):
     net, done = tiny.model(), []
     fit(net, tiny.batches, tiny.objective, **tiny.SETTINGS, checkpoint=stopped, on_step=done.append)
     assert done[0] == 6 and all(torch.equal(net.state_dict()[name], w) for name, w in whole.state_dict().items())
+
+
+def test_a_file_is_as_readable_as_the_umask_says_and_stands_alone(tmp_path):
+    before = os.umask(0o022)
+    try:
+        checkpoint.write_tensors(tmp_path / "x.safetensors", {"w": torch.ones(3)}, {})
+    finally:
+        os.umask(before)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.safetensors"]
+    assert (tmp_path / "x.safetensors").stat().st_mode & 0o777 == 0o644
+
+
+def test_two_writers_of_one_path_in_one_process_do_not_meet(tmp_path):
+    path = tmp_path / "x.safetensors"
+
+    def write(number):
+        for _ in range(30):
+            checkpoint.write_tensors(path, {"w": torch.full((500,), float(number))}, {"number": number})
+
+    with ThreadPoolExecutor(3) as pool:
+        for future in [pool.submit(write, number) for number in range(3)]:
+            future.result()
+    tensors, info = checkpoint.read_tensors(path)
+    assert (tensors["w"] == info["number"]).all() and [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_names_and_places_that_no_file_can_have_are_sentences(tiny, tmp_path):
+    with pytest.raises(ValueError, match=r"^a tensor must have another name than __metadata__"):
+        checkpoint.write_tensors(tmp_path / "x", {"__metadata__": torch.ones(1)}, {})
+    for folder in (tmp_path, ""):
+        with pytest.raises(ValueError, match=r"^checkpoint must be the path of a file, got the folder"):
+            fit(tiny.model(), tiny.batches, tiny.objective, **tiny.SETTINGS, checkpoint=folder)
+    deep = "[" * 200_000
+    save_file({"w": torch.ones(1)}, tmp_path / "deep", metadata={"info": deep, "sha256": "x"})
+    for read in (checkpoint.read_tensors, checkpoint.read_description):
+        with pytest.raises(ValueError, match="is damaged"):
+            read(tmp_path / "deep")

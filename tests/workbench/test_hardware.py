@@ -43,3 +43,11 @@ def test_a_run_takes_two_threads_or_fewer_where_told(monkeypatch):
     for said, threads in (("1", 1), ("8", 2), ("", 2)):
         monkeypatch.setenv("OMP_NUM_THREADS", said)
         assert usable_threads() == threads
+
+
+@pytest.mark.parametrize(
+    ("said", "threads"), [("4,2", 2), ("1,4", 1), ("0", 2), ("1 ", 1), ("many", 2), ("", 2), ("-3", 2), ("16", 2)]
+)
+def test_openmps_variable_may_hold_a_list_or_nonsense(monkeypatch, said, threads):
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    assert usable_threads() == threads

@@ -132,3 +132,20 @@ def test_bad_input_is_named_in_one_sentence():
     says = r"^reset_every and padding must be 1 and 'zero' for decoding, got 0 and 'zero'$"
     with pytest.raises(ValueError, match=says):
         ablation.decode(ablation.encode(b"the cat"))
+
+
+def test_a_text_that_could_not_be_read_again_is_not_written():
+    for code in (ArithmeticCode(ORDER_1, max_bytes=10), GZip(max_bytes=10)):
+        assert code.decode(code.encode(b"0123456789")) == b"0123456789"
+        with pytest.raises(ValueError, match=r"^data must be at most max_bytes \(10\) long, got 11 bytes$"):
+            code.encode(b"0123456789a")
+
+
+def test_few_damaged_tokens_do_not_become_a_long_text():
+    sure = ArithmeticCode(MarkovModel(b"a" * 5000), max_bytes=3000)
+    with pytest.raises(ValueError, match="go astray within 3001 bytes"):
+        sure.decode([0] * 400)
+    bomb = GZip(max_bytes=50_000_000).encode(bytes(30_000_000))
+    assert len(bomb) < 50_000
+    with pytest.raises(ValueError, match=r"^tokens must stand for at most max_bytes \(1048576\), these stand for"):
+        GZip().decode(bomb)
