@@ -6,17 +6,16 @@ Each is a function of a `Course` and its options; what a user got wrong is one s
 from __future__ import annotations
 
 import argparse
-import ast
 import os
 import sys
 from pathlib import Path
 
 from lib.course import gathering, lab, ledger_text, links, scoreboard, student, workspace
-from lib.course.committed import parameters
 from lib.course.headless import NotebookFailed, execute, relative
 from lib.course.notebook_file import read
 from lib.course.pretraining import make_bases
 from lib.course.run_report import RunReport
+from lib.course.settings import parameters, typed
 from lib.course.store import CellFailed, store
 from lib.course.validation import validate
 from lib.course.verdicts import write_verdicts
@@ -28,21 +27,28 @@ def run(course: Course, name: str, *, scale: str, seed: str, extra: dict[str, ob
     """Execute one notebook by papermill and return the executed copy under build/runs.
 
     It says on standard output how far it is, and at its end the minutes and the ledger.
-    Raises CourseError for an unknown notebook, scale, seed or parameter, NotebookFailed when a cell raises.
+    A text in `extra` becomes a value of the kind of the parameter's default.
+    Raises CourseError for an unknown notebook, scale, seed or parameter and for a notebook that takes no scale or seed,
+    NotebookFailed when a cell raises.
     """
     notebook = course.notebook(name)
     chosen = {"scale": check_scale(scale), "seed": check_seed(seed)}
     known = parameters_of(notebook)
-    for key in extra or {}:
+    listed = ", ".join(known) or "none"
+    for key, value in (extra or {}).items():
         if key not in known:
-            listed = ", ".join(known) or "none"
             raise CourseError(f"{notebook.stem} has no parameter {key!r}; its parameters: {listed}.")
-    chosen.update(extra or {})
+        chosen[key] = typed(key, value, known[key]) if isinstance(value, str) else value
+    if missing := [name for name in ("scale", "seed") if name not in known]:
+        raise CourseError(
+            f"{notebook.stem} must assign {' and '.join(missing)} in a cell tagged parameters, else what is asked for "
+            f"does not reach it; its parameters: {listed}."
+        )
     check_scale(chosen["scale"])
-    check_seed(chosen["seed"])
+    chosen["seed"] = check_seed(chosen["seed"])
     copy = course.build / "runs" / f"{notebook.stem}-{chosen['scale']}-{chosen['seed']}.ipynb"
     report = RunReport(sys.stdout)
-    execute(notebook, copy, {key: value for key, value in chosen.items() if key in known}, report)
+    execute(notebook, copy, chosen, report)
     print(*summary(course, notebook, copy, report.minutes), sep="\n", flush=True)
     return copy
 
@@ -60,9 +66,13 @@ def summary(course: Course, notebook: Path, copy: Path, minutes: float) -> list[
     return ["", *ledger_text.table(ledger, evidence_of_seeds), took]
 
 
-def parameters_of(notebook: Path) -> list[str]:
-    """The names that the notebook's cell tagged `parameters` assigns, in order."""
-    return list(parameters(read(notebook)))
+def parameters_of(notebook: Path) -> dict[str, object]:
+    """The names that the notebook's cell tagged `parameters` assigns, in order, and their values where literal."""
+    try:
+        return parameters(read(notebook))
+    except SyntaxError as error:
+        where = f"{error.msg} in its line {error.lineno}"
+        raise CourseError(f"{notebook.name}: its cell tagged parameters is no Python ({where}).") from None
 
 
 def record_evidence(course: Course, name: str, seeds: str, scale: str = "laptop") -> Path:
@@ -99,14 +109,6 @@ def tune(course: Course, name: str, *, scale: str, names: str) -> Path:
             f"NAMES must name what {notebook.stem} tunes ({', '.join(tables) or 'nothing'}), got {names!r}."
         )
     return file
-
-
-def literal(text: str) -> object:
-    """A parameter's value: a Python literal where it reads as one, the text itself otherwise."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
 
 
 def number(text: str, name: str, least: float = 0.0) -> float | None:
@@ -161,8 +163,7 @@ def parser() -> argparse.ArgumentParser:
 def dispatch(course: Course, options: argparse.Namespace) -> int:
     """Do what one command asks and say what came of it; the exit code."""
     if options.command == "run":
-        extra = {key: literal(value) for key, value in options.extra}
-        copy = run(course, options.notebook, scale=options.scale, seed=options.seed, extra=extra)
+        copy = run(course, options.notebook, scale=options.scale, seed=options.seed, extra=dict(options.extra))
         print(f"executed copy: {relative(copy)}")
     elif options.command == "validate":
         minutes, jobs = number(options.minutes, "MINUTES"), number(options.jobs, "JOBS", least=1) or 2
@@ -204,15 +205,19 @@ def say_bases(course: Course, options: argparse.Namespace) -> list[str]:
     return make_bases(course, options.base, retrain=options.retrain not in ("", "0"))
 
 
+def named(options: argparse.Namespace) -> list[str]:
+    """The notebooks of a command that takes any number of them, also where one word holds several."""
+    return [name for given in options.notebook for name in given.split()]
+
+
 def say_links(course: Course, options: argparse.Namespace) -> list[str]:
-    names = options.notebook or [path.stem for path in course.notebooks()]
+    names = named(options) or [path.stem for path in course.notebooks()]
     changed = [path.stem for name in names if links.write_links(course, path := course.notebook(name))]
     return [f"linked anew: {', '.join(changed) or 'nothing; every link is there'}"]
 
 
 def say_verdicts(course: Course, options: argparse.Namespace) -> list[str]:
-    names = [name for given in options.notebook for name in given.split()]
-    names = names or [path.stem for path in course.notebooks() if read_ledger(path)]
+    names = named(options) or [path.stem for path in course.notebooks() if read_ledger(path)]
     changed = [course.notebook(name).stem for name in names if write_verdicts(course, name)]
     return [f"verdicts written anew: {', '.join(changed) or 'none; all are those of the evidence'}"]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 
 from lib.course.notebook_file import source, tags, text_of
+from lib.course.settings import parameters
 from lib.workbench.claims import CLAIMS_MIME
 
 MACHINE_PATH = re.compile(r"(?<![\w/.])/(?:root|home|tmp|work|Users|opt)/[\w./-]+")
@@ -77,19 +77,9 @@ def ledger_faults(notebook: dict) -> list[str]:
         found.append("it has no claims ledger of laptop scale")
     if sum("parameters" in tags(cell) for cell in code_cells(notebook)) != 1:
         found.append("it needs one code cell tagged parameters")
+    elif missing := [name for name in STORED_PARAMETERS if name not in parameters(notebook)]:
+        found.append(f"its cell tagged parameters does not assign {' and '.join(missing)}")
     return found
 
 
 CHECKS = (parameter_faults, execution_faults, output_faults, trace_faults)
-
-
-def parameters(notebook: dict) -> dict[str, object]:
-    """What the cell tagged `parameters` assigns: a literal's value, None for anything else."""
-    sources = [source(cell) for cell in notebook["cells"] if "parameters" in tags(cell)]
-    assignments = [node for text in sources for node in ast.parse(text).body if isinstance(node, ast.Assign)]
-    return {
-        target.id: node.value.value if isinstance(node.value, ast.Constant) else None
-        for node in assignments
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }

@@ -13,7 +13,7 @@ from pathlib import Path
 from lib.course import fingerprint
 from lib.course.notebook_file import write_atomically
 from lib.workbench import evidence
-from lib.workbench.course import Course, CourseError, check_scale, check_seed, paper_id, read_ledger
+from lib.workbench.course import Course, CourseError, check_scale, check_seed, paper_id, read_ledger, read_record
 
 
 def seeds_of(text: str) -> list[int]:
@@ -27,7 +27,8 @@ def seeds_of(text: str) -> list[int]:
 def gather(course: Course, notebook: Path, scale: str, seeds: Sequence[int], run: Callable[[int], Path]) -> Path:
     """Write what the claims of `notebook` showed over the seeds; `run(seed)` gives the executed copy.
 
-    The file is replaced only when every seed has run. Raises CourseError when the code changed meanwhile, or a copy
+    The file is replaced only when every seed has run. Other seeds of the same code that it holds stay in it; those of
+    earlier code go, and a sentence says so. Raises CourseError when the code changed meanwhile, or a copy
     shows no ledger or that of another run.
     """
     check_scale(scale)
@@ -42,10 +43,30 @@ def gather(course: Course, notebook: Path, scale: str, seeds: Sequence[int], run
         ledgers.append(ledger)
         held = [claim["id"] for claim in ledger["claims"] if claim["holds"] is True]
         print(f"seed {seed}{how}: {len(held)} of {len(ledger['claims'])} claims hold ({', '.join(held)})", flush=True)
-    record = evidence.gather(notebook, scale, ledgers) | {"inputs": inputs}
     file = course.evidence(notebook, scale)
+    ledgers += _others(file, inputs, seeds)
+    record = evidence.gather(notebook, scale, ledgers) | {"inputs": inputs}
     write_atomically(file, (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
     return file
+
+
+def _others(file: Path, inputs: Mapping[str, str], seeds: Sequence[int]) -> list[dict]:
+    """The runs of other seeds that the file holds, where they are of the same code; none of a file that is damaged.
+
+    A sentence says what becomes of them.
+    """
+    try:
+        record = read_record(file) or {"runs": []}
+    except CourseError:
+        return []
+    runs = [run for run in record["runs"] if run["seed"] not in seeds]
+    if not runs:
+        return []
+    listed = ", ".join(str(run["seed"]) for run in runs)
+    same = not fingerprint.changed(record["inputs"], inputs) if record.get("inputs") else False
+    what = "of the same code, stay" if same else "of earlier code, are replaced"
+    print(f"{file.name} held other seeds too ({listed}): they, {what}", flush=True)
+    return runs if same else []
 
 
 def keep(course: Course, notebook: Path, inputs: Mapping[str, str], ledger: Mapping[str, object]) -> Path:

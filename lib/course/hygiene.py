@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lib.course.committed import parameters
 from lib.course.links import linked, navigation
 from lib.course.notebook_file import source, tags, without_magics
+from lib.course.settings import parameters
 
 LONGEST_LINE = 110
 FOLDED = ("solution", "plumbing", "play", "checker")

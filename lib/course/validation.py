@@ -189,4 +189,19 @@ def validate(
         raise CourseError("There is no notebook to validate yet.")
     if jobs < 1:
         raise CourseError(f"JOBS must be at least 1, got {jobs}.")
+    for notebook in course.notebooks():  # what is damaged is said before minutes are spent
+        read_ledger(notebook)
+        course.read_evidence(notebook)
     return Validation(course, minutes, jobs).run(plan(course, asked, everything=everything))
+
+
+def missing_evidence(course: Course, notebook: Path) -> str | None:
+    """One sentence when a notebook shows claims and no evidence of its seeds is there, None otherwise."""
+    ledger, file = read_ledger(notebook), course.evidence(notebook)
+    if ledger is None or not ledger["claims"] or file.is_file():
+        return None
+    shown = file.relative_to(course.root).as_posix()
+    return (
+        f"{notebook.name} shows claims, but {shown} is missing: `git restore {shown}` brings the committed one back, "
+        f"`make evidence NB={notebook.name[:2]}` makes it."
+    )

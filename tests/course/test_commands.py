@@ -153,7 +153,7 @@ def test_a_run_ends_with_its_ledger_and_its_minutes(course, capsys):
 
 
 def test_a_run_without_a_ledger_and_one_with_damaged_evidence_end_well_too(course, capsys):
-    write_notebook(course, "02_mixture_of_depths", cell("seed = 0", "parameters"))
+    write_notebook(course, "02_mixture_of_depths", cell("scale = ''\nseed = 0", "parameters"))
     assert main(["run", "2"], course) == 0
     file = course.evidence(course.notebook("01"))
     file.parent.mkdir(parents=True)
@@ -223,7 +223,7 @@ def test_tune_runs_the_notebook_with_measuring_switched_on_and_names_what_it_tun
         asked, run = os.environ.get("WORKBENCH_TUNE"), Run("01-jamba", scale, root={str(course.root)!r})
         run.tuned("rates", ["a"], (0.1, 0.2, 0.4), lambda arm, setting, seed: abs(setting - 0.2), what=asked + " (1)")
     """
-    write_notebook(course, "01_jamba", cell("scale = 'laptop'", "parameters"), cell(textwrap.dedent(code)))
+    write_notebook(course, "01_jamba", cell("scale = 'laptop'\nseed = 0", "parameters"), cell(textwrap.dedent(code)))
     assert main(["tune", "01_jamba", "--names", "rates"], course) == 0
     assert "01-jamba-tuning.json" in capsys.readouterr().out and "WORKBENCH_TUNE" not in os.environ
     table = TuningFile(course.root / "data" / "evidence" / "01-jamba-tuning.json").table("laptop", "rates")
@@ -258,3 +258,77 @@ def test_student_command_writes_every_notebook(course):
     assert main(["student"], course) == 0
     written = sorted(path.name for path in (course.build / "student").iterdir())
     assert written == ["00_start_here.ipynb", "01_jamba.ipynb"]
+
+
+PRINTS = cell("print(scale, seed, repr(flag), repr(real))")
+
+
+@pytest.mark.parametrize("form", ["{} = {}", "{}: {} = {}"])
+def test_what_is_asked_for_reaches_the_notebook_with_or_without_types(course, form):
+    """The word `false` switches nothing on, and `none` names no model."""
+    rows = (
+        ("scale", "str", "'laptop'"),
+        ("seed", "int", "0"),
+        ("flag", "bool", "True"),
+        ("real", "object", "'x' and None"),
+    )
+    code = "\n".join(form.format(*row) if form.count("{}") == 3 else form.format(row[0], row[2]) for row in rows)
+    write_notebook(course, "01_jamba", cell(code, "parameters"), PRINTS)
+    assert (
+        main(["run", "1", "--scale", "smoke", "--seed", "3", "-p", "flag", "false", "-p", "real", "none"], course) == 0
+    )
+    copy = json.loads((course.build / "runs" / "01_jamba-smoke-3.ipynb").read_text())
+    assert copy["cells"][-1]["outputs"][0]["text"] == ["smoke 3 False None\n"]
+
+
+@pytest.mark.parametrize(
+    ("code", "tag", "says"),
+    [
+        ("scale = 'laptop'\nseed = 0", "plumbing", "must assign scale and seed in a cell tagged parameters"),
+        ("scale = 'laptop'", "parameters", "must assign seed in a cell tagged parameters"),
+        ("seed = 0", "parameters", "must assign scale in a cell tagged parameters"),
+        (
+            "scale = 'laptop'\nseed = (",
+            "parameters",
+            "01_jamba.ipynb: its cell tagged parameters is no Python ('(' was",
+        ),
+    ],
+)
+def test_a_notebook_that_what_is_asked_for_cannot_reach_is_not_run(course, capsys, code, tag, says):
+    write_notebook(course, "01_jamba", cell(code, tag), cell(LEDGER_CELL))
+    for arguments in (["run", "1", "--seed", "3"], ["evidence", "1", "--seeds", "0 1 2"]):
+        assert main(arguments, course) == 2
+        assert says in one_sentence(capsys)
+    assert not course.evidence(course.notebook("1")).exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"cells": [{"cell_type": "code"}]}'])
+def test_a_file_that_is_no_notebook_is_one_sentence_for_every_command(course, capsys, text):
+    course.notebook("1").write_text(text)
+    course.readme.write_text(f"{START}\n{END}\n")
+    for command in ("run", "evidence", "store", "tune", "student", "links", "verdicts", "validate", "scoreboard"):
+        given = [] if command in ("student", "scoreboard") else ["1"]
+        assert main([command, *given], course) == 2, command
+        said = one_sentence(capsys)
+        assert (
+            "01_jamba.ipynb is no notebook that can be read" in said and "git restore notebooks/01_jamba.ipynb" in said
+        )
+
+
+def test_damaged_evidence_is_said_before_a_notebook_is_validated(course, capsys):
+    file = course.evidence(course.notebook("1"))
+    file.parent.mkdir(parents=True)
+    file.write_text("{")
+    assert main(["validate", "1"], course) == 2
+    assert one_sentence(capsys).startswith("01-jamba.json in the evidence folder is damaged; `make evidence` writes it")
+
+
+def test_links_and_verdicts_take_several_names_in_one_word(course, capsys):
+    write_notebook(course, "02_mixture_of_depths", cell("1"))
+    for name in ("01_jamba", "02_mixture_of_depths"):
+        path = course.notebook(name)
+        title = {"cell_type": "markdown", "id": "t", "metadata": {}, "source": "# Title"}
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"cells": [title]}))
+    assert main(["links", "1 2"], course) == 0
+    assert "01_jamba, 02_mixture_of_depths" in capsys.readouterr().out
+    assert main(["links", ""], course) == 0

@@ -49,3 +49,10 @@ def test_an_expected_error_and_ordinary_output_are_none():
 
 def test_a_papers_notebook_needs_its_ledger_and_one_parameters_cell():
     assert len(faults({"cells": [cell()], "metadata": {}}, has_claims=True)) == 2
+
+
+def test_the_parameters_cell_assigns_scale_and_seed():
+    lacking = cell(text="scale = 'laptop'", tags=["parameters"])
+    assert "its cell tagged parameters does not assign seed" in faults(
+        {"cells": [lacking], "metadata": {}}, has_claims=True
+    )

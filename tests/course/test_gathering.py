@@ -132,3 +132,26 @@ def test_seeds_come_by_spaces_or_commas(text, seeds):
 def test_seeds_are_different_whole_numbers(text):
     with pytest.raises(CourseError):
         seeds_of(text)
+
+
+def test_other_seeds_of_the_same_code_stay_in_the_file(course, capsys):
+    gathered(course, [0, 1, 2, 3, 4], Runs(course))
+    runs = Runs(course)
+    record = json.loads(gathered(course, [2], runs).read_text())
+    assert [run["seed"] for run in record["runs"]] == [0, 1, 2, 3, 4] and runs.seeds == []
+    assert "01-jamba.json held other seeds too (0, 1, 3, 4): they, of the same code, stay" in capsys.readouterr().out
+
+
+def test_that_seeds_of_earlier_code_go_is_said(course, capsys):
+    gathered(course, [0, 1, 2], Runs(course))
+    write(course.root / "notebooks" / "01_jamba.ipynb", "x = 2")
+    record = json.loads(gathered(course, [0], Runs(course)).read_text())
+    assert [run["seed"] for run in record["runs"]] == [0]
+    assert "held other seeds too (1, 2): they, of earlier code, are replaced" in capsys.readouterr().out
+
+
+def test_a_damaged_file_is_written_anew(course):
+    file = course.evidence(course.notebook("01"))
+    file.parent.mkdir(parents=True)
+    file.write_text("{")
+    assert len(json.loads(gathered(course, [0, 1], Runs(course)).read_text())["runs"]) == 2

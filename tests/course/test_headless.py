@@ -1,5 +1,7 @@
 """Headless execution: what the kernel shows reaches the report, and what fails is one sentence with its section."""
 
+# ruff: noqa: E501 (a notebook of another editor is one line, however long)
+
 from __future__ import annotations
 
 import io
@@ -7,10 +9,12 @@ import json
 from pathlib import Path
 
 import pytest
+from jupyter_client.kernelspec import NoSuchKernel
 
 from lib.course.headless import NotebookFailed, execute, relative
 from lib.course.notebook_file import read
 from lib.course.run_report import RunReport
+from lib.workbench.course import CourseError
 
 TRAINING = """
 from IPython.display import display
@@ -56,6 +60,7 @@ def test_a_run_names_its_sections_and_trainings(tmp_path, capfd):
     [
         ("raise ValueError('no')", r"failed in cell \d+ \(2 · Train\): ValueError: no; the executed copy with .* is"),
         ("import os; os._exit(1)", "lost its kernel in 2 · Train"),
+        ("import os; os.kill(os.getpid(), 9)", "lost its kernel in 2 · Train"),
     ],
 )
 def test_a_failure_says_in_which_section_it_happened_and_keeps_the_copy(tmp_path, code, said):
@@ -84,3 +89,62 @@ def test_a_path_below_the_users_folder_is_shown_from_there(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     assert relative(tmp_path / "build" / "x") == str(Path("build", "x"))
     assert relative(tmp_path.parent / "x") == str(tmp_path.parent / "x")
+
+
+def test_a_cell_that_leaves_without_an_error_is_said(tmp_path):
+    notebook = write(tmp_path / "n.ipynb", ("## 1 · Idea", "import sys; sys.exit(0)"), ("## 2 · Train", "2"), ("", ""))
+    with pytest.raises(
+        NotebookFailed, match=r"^n ended before its cell \d, with 1 cells to go, by sys\.exit or the like"
+    ):
+        execute(notebook, tmp_path / "copy.ipynb", {})
+
+
+PLAIN = {"cell_type": "code", "execution_count": None, "outputs": [], "metadata": {}}
+TOLD = {
+    **PLAIN,
+    "metadata": {"tags": ["parameters"], "cellView": "form", "id": "xyz"},
+    "source": ["scale = 1  # @param\n", "seed = 0"],
+}
+WIDGETS = {"application/vnd.jupyter.widget-state+json": {"abc": {"model_module": "@jupyter-widgets/controls"}}}
+FOREIGN = {
+    "Colab without a language": ({"colab": {"provenance": []}, "kernelspec": {"name": "python3", "display_name": "Python 3"}, "widgets": WIDGETS}, 0, {}),
+    "Colab of R": ({"kernelspec": {"name": "ir", "display_name": "R"}, "language_info": {"name": "R"}, "widgets": WIDGETS}, 0, {}),
+    "VS Code": ({"kernelspec": {"name": ".venv", "display_name": ".venv (3.12.3)"}}, 2, {"vscode": {"languageId": "python"}}),
+    "no metadata": ({}, 5, {}),
+    "null for tags": ({}, 5, {"tags": None}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("editor", FOREIGN)
+def test_notebooks_of_other_editors_run(tmp_path, editor):
+    metadata, minor, of_cell = FOREIGN[editor]
+    cells = [TOLD, {**PLAIN, "metadata": of_cell, "source": "print('seed', seed)"}]
+    if minor == 5:
+        cells = [{**cell, "id": "same"} for cell in cells]
+    content = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": minor}
+    (tmp_path / "n.ipynb").write_text(json.dumps(content))
+    execute(tmp_path / "n.ipynb", tmp_path / "copy.ipynb", {"seed": 7})
+    assert "seed 7" in str(read(tmp_path / "copy.ipynb")["cells"][-1]["outputs"])
+
+
+def test_what_cannot_be_run_is_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "n.ipynb").write_text("<html>")
+    with pytest.raises(CourseError, match=r"^n\.ipynb is no notebook that can be read"):
+        execute(tmp_path / "n.ipynb", tmp_path / "copy.ipynb", {})
+    cell = {**PLAIN, "source": "", "id": "a", "outputs": [{"output_type": "poem"}]}
+    content = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (tmp_path / "n.ipynb").write_text(json.dumps(content))
+    with pytest.raises(CourseError, match=r"^n\.ipynb is no notebook that can be run \(") as error:
+        execute(tmp_path / "n.ipynb", tmp_path / "copy.ipynb", {})
+    assert "\n" not in str(error.value)
+    for raised, said in (
+        (NoSuchKernel("python3"), r"^n needs the kernel python3, which `make setup` brings\.$"),
+        (
+            RuntimeError("Kernel didn't respond in 600 seconds"),
+            r"^n did not begin: its kernel did not start in 600 s\.$",
+        ),
+    ):
+        notebook = write(tmp_path / "n.ipynb")
+        monkeypatch.setattr("papermill.execute_notebook", lambda *_, raised=raised, **__: (_ for _ in ()).throw(raised))
+        with pytest.raises(NotebookFailed, match=said):
+            execute(notebook, tmp_path / "copy.ipynb", {})

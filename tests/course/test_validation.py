@@ -11,7 +11,7 @@ import pytest
 from lib.course import fingerprint, validated
 from lib.course.commands import main
 from lib.course.plan import Job, Plan
-from lib.course.validation import Outcome, Validation, said, validate
+from lib.course.validation import Outcome, Validation, missing_evidence, said, validate
 from lib.workbench.course import CLAIMS_MIME, Course, CourseError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,7 +123,7 @@ def test_what_changed_and_found_no_time_fails_with_the_command_and_its_turn_does
     out = capfd.readouterr().out
     assert "01 left out (never validated)" in out
     assert "found no time: run `make validate NB=01` and commit data/validated" in out
-    assert "1 failed, 2 skipped" in out.splitlines()[-1]
+    assert "1 failed, 3 skipped" in out.splitlines()[-1]
 
 
 def test_one_notebook_alone_gets_both_cores(course, monkeypatch):
@@ -167,3 +167,20 @@ def test_a_wrong_option_is_one_sentence(course, capsys, options, words):
 def test_without_notebooks_there_is_nothing_to_validate(course):
     with pytest.raises(CourseError, match="no notebook to validate"):
         validate(course)
+
+
+@pytest.mark.slow
+def test_claims_whose_evidence_is_gone_fail_with_the_way_back(course, capfd):
+    recorded(course, promising(course, "01_jamba", "True"))
+    (course.root / "data" / "evidence" / "01-jamba.json").unlink()
+    assert validate(course) == 1
+    out = capfd.readouterr().out
+    assert "01_jamba.ipynb shows claims, but data/evidence/01-jamba.json is missing: `git restore" in out
+
+
+def test_evidence_is_missing_only_where_claims_are_shown(course):
+    path = promising(course, "01_jamba", "True")
+    assert missing_evidence(course, path) is None
+    (course.root / "data" / "evidence" / "01-jamba.json").unlink()
+    assert missing_evidence(course, path).endswith("`make evidence NB=01` makes it.")
+    assert missing_evidence(course, write(course, "00_start_here", cell("1"))) is None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lib.course.validation import missing_evidence
 from lib.workbench.course import Course
 from lib.workbench.evidence import lost_claim, promises
 
@@ -39,6 +40,16 @@ def test_a_notebook_runs_and_prints_what_is_stored(outcome: dict) -> None:
             f"{name} ({outcome['why']}) found no time: run `make validate NB={number}` and commit data/validated."
         )
         pytest.fail(sentence, pytrace=False) if outcome["must"] else pytest.skip(sentence)
+
+
+VALIDATED = [COURSE.notebook(name) for name in os.environ.get("WORKBENCH_VALIDATED", "").split()]
+MISSING = [sentence for notebook in VALIDATED if (sentence := missing_evidence(COURSE, notebook))]
+
+
+@pytest.mark.parametrize("sentence", MISSING)
+def test_a_notebook_with_claims_has_evidence(sentence: str) -> None:
+    """Without the file nothing would be promised, and nothing could be broken."""
+    pytest.fail(sentence, pytrace=False)
 
 
 @pytest.mark.parametrize(("record", "claim"), list(promised()))
