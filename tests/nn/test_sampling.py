@@ -95,3 +95,17 @@ def test_bad_options_are_named(options, said):
     if "temperature" not in options:
         with pytest.raises(ValueError, match=said):
             pick(torch.zeros(1, 3), 0.0, **options)
+
+
+@pytest.mark.parametrize("temperature", [1e-30, 1e-39, 1e-45, 5e-324])
+@pytest.mark.parametrize("scale", [1.0, 1e30])
+def test_a_temperature_next_to_zero_takes_the_largest(temperature, scale):
+    logits = scale * torch.randn(6, 30, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(pick(logits, temperature), logits.argmax(-1))
+    assert torch.equal(pick(logits, temperature, top_k=5, top_p=0.9), logits.argmax(-1))
+
+
+@pytest.mark.parametrize("temperature", [float("nan"), -1.0])
+def test_a_temperature_that_is_none_is_named(temperature):
+    with pytest.raises(ValueError, match=r"^temperature must be"):
+        pick(torch.zeros(2, 3), temperature)

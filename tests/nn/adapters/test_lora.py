@@ -132,3 +132,24 @@ def test_a_copy_after_a_pass_is_a_copy():
     net(x).sum().backward()
     twin = copy.deepcopy(net)
     assert torch.equal(twin(x), net(x)) and twin[0].lora_A is not net[0].lora_A
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-30, 1e-22])
+def test_dora_of_a_vanishing_row_is_the_layer_itself_at_first(size):
+    torch.manual_seed(0)
+    base = nn.Linear(8, 5)
+    with torch.no_grad():
+        base.weight[1].mul_(size)
+    x = torch.randn(4, 8)
+    expected = base(x)
+    layer = LoRALinear(base, 2, dora=True)
+    torch.testing.assert_close(layer(x), expected)
+    torch.testing.assert_close(layer.merged()(x), expected)
+    layer(x).square().sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in layer.parameters() if p.requires_grad)
+
+
+def test_targets_may_be_one_name_and_must_be_some():
+    assert len(add_lora(model(), "q_proj", 2)) == 2 * 2
+    with pytest.raises(ValueError, match=r"^targets must name at least one linear layer, got none$"):
+        add_lora(model(), [], 2)

@@ -69,3 +69,46 @@ def test_top_k_and_top_p_keep_the_tokens_they_should():
 def test_bad_options_are_named(options, said):
     with pytest.raises(ValueError, match=said):
         sample(torch.zeros(1, 3), **options)
+
+
+@pytest.mark.wrong_arguments
+def test_right_padding_and_masks_of_other_shapes_are_refused(model):
+    tokens = torch.tensor([[3, 4, 5, 0, 0]])
+    with pytest.raises(
+        ValueError, match=r"^mask must be True at each prompt's last token, since padding stands on the"
+    ):
+        generate(model, tokens, 3, mask=torch.tensor([[1, 1, 1, 0, 0]]))
+    for shape in ((1, 9), (3, 5), (5,)):
+        with pytest.raises(ValueError, match=r"^mask must have the shape of tokens \(1, 5\), got"):
+            generate(model, tokens, 3, mask=torch.ones(shape))
+
+
+def test_any_of_several_end_tokens_ends_a_row(model):
+    tokens = torch.randint(0, 23, (4, 5), generator=torch.Generator().manual_seed(2))
+    free = generate(model, tokens, 8)[:, 5:]
+    ends = [int(free[0, 1]), int(free[1, 2])]
+    stopped = generate(model, tokens, 8, eos_token_id=ends)[:, 5:]
+    for row, full in zip(stopped, free, strict=True):
+        hits = [place for place, token in enumerate(full.tolist()) if token in ends]
+        stop = hits[0] + 1 if hits else len(row)
+        assert torch.equal(row[:stop], full[:stop]) and (row[stop:] == ends[0]).all()
+    assert torch.equal(
+        generate(model, tokens, 8, eos_token_id=ends[0]), generate(model, tokens, 8, eos_token_id=ends[:1])
+    )
+
+
+def test_gradients_pass_through_the_states(model):
+    tokens = torch.randint(0, 23, (2, 7), generator=torch.Generator().manual_seed(3))
+    whole = torch.autograd.grad(model(tokens).square().sum(), list(model.parameters()), allow_unused=True)
+    states = model.new_states()
+    logits = torch.cat([model(part, states) for part in tokens.split([4, 1, 1, 1], dim=1)], dim=1)
+    steps = torch.autograd.grad(logits.square().sum(), list(model.parameters()), allow_unused=True)
+    for by_steps, at_once in zip(steps, whole, strict=True):
+        if at_once is not None:
+            torch.testing.assert_close(by_steps, at_once, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.wrong_arguments
+def test_a_token_outside_the_vocabulary_is_named(model):
+    with pytest.raises(ValueError, match=r"^tokens must be in 0..22, got 0..23$"):
+        model(torch.tensor([[0, 23]]))

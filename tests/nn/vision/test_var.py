@@ -269,3 +269,30 @@ def test_a_state_names_what_the_released_checkpoints_name():
     shared, own = set(VAR(config).state_dict()), set(TokenAR(replace(config, shared_adaln=False), 4).state_dict())
     assert {"shared_ada_lin.1.weight", "blocks.0.ada_gss", "lvl_1L", "attn_bias_for_masking"} <= shared
     assert "blocks.1.ada_lin.1.weight" in own and not any(name.startswith("shared_ada_lin") for name in own)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_a_model_works_in_the_precision_of_its_weights(dtype):
+    torch.manual_seed(0)
+    config = VARConfig(2, 3, (1, 2, 4), 16, 4, hidden_size=32, num_attention_heads=2)
+    quantizer, labels = MultiScaleQuantizer(16, 4, (1, 2, 4)), torch.tensor([0, 2])
+    model = VAR(config).eval().to(dtype)
+    _, codes = model.generate(labels, quantizer, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        logits = model(labels, quantizer.teacher_input(codes))
+        exact = model.double()(labels, quantizer.teacher_input(codes))
+    assert logits.dtype == dtype
+    torch.testing.assert_close(logits.double(), exact, rtol=0.05, atol=0.05)
+
+
+@pytest.mark.wrong_arguments
+def test_places_to_keep_may_be_numbers():
+    torch.manual_seed(0)
+    config = VARConfig(2, 3, (1, 2), 16, 4, hidden_size=32, num_attention_heads=2)
+    quantizer, labels = MultiScaleQuantizer(16, 4, (1, 2)), torch.tensor([0])
+    known, keep = (
+        [torch.tensor([[3]]), torch.tensor([[1, 2, 3, 4]])],
+        [torch.tensor([[1]]), torch.tensor([[0, 1, 1, 0]])],
+    )
+    _, codes = VAR(config).eval().generate(labels, quantizer, known=known, keep=keep)
+    assert codes[0].item() == 3 and codes[1][0, 1:3].tolist() == [2, 3]
