@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from lib.course.notebook_file import read, source, tags, with_source, write
-from lib.workbench.course import PAPERS, Course
+from lib.workbench.course import PAPERS, Course, CourseError
 
 FRONT_DOOR = "00_start_here"
 SHORT_TITLES = {paper.notebook[:2]: paper.title.partition(":")[0] for paper in PAPERS} | {"00": "Start here"}
@@ -77,7 +77,12 @@ def navigation(number: str, names: dict[str, str]) -> str:
 
 
 def with_links(notebook: dict, number: str, names: dict[str, str]) -> dict:
-    """A copy of the notebook with its mentions linked, and the bar in its title cell and as its last cell."""
+    """A copy of the notebook with its mentions linked, and the bar in its title cell and as its last cell.
+
+    Raises CourseError where the first cell is no prose.
+    """
+    if not notebook["cells"] or notebook["cells"][0]["cell_type"] != "markdown":
+        raise CourseError(f"notebook {number} must begin with a markdown cell, its title")
     bar = navigation(number, names)
     cells = [_with_mentions(cell, names, number) for cell in notebook["cells"] if "navigation" not in tags(cell)]
     title = cells[0]

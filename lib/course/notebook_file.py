@@ -5,13 +5,15 @@ The form is that of nbformat and JupyterLab: keys in their order, one space of i
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from lib.workbench.course import read_notebook
+from lib.workbench.course import CourseError, read_notebook
 
 
 def read(path: Path) -> dict:
@@ -41,6 +43,20 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def reading_the_ledger_of(path: Path) -> Iterator[None]:
+    """Within it, what a stored ledger lacks or holds in another form is a CourseError that names the notebook."""
+    try:
+        yield
+    except CourseError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        why = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+        raise CourseError(
+            f"the ledger in {path.name} is damaged ({why}); `make store NB={path.name[:2]}` makes it anew"
+        ) from error
 
 
 def source(cell: dict) -> str:

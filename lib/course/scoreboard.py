@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lib.course.gathering import moved_on
-from lib.course.notebook_file import write_atomically
+from lib.course.notebook_file import reading_the_ledger_of, write_atomically
 from lib.workbench.course import PAPERS, Course, CourseError, Paper, read_ledger
 from lib.workbench.evidence import Tally, is_earlier, tally
 
@@ -52,15 +52,16 @@ def row(course: Course, paper: Paper, notebook: Path | None, *, moved: bool = Fa
     if notebook is None:
         return f"| {number} | {name} | {paper.link} | to come | | | | | |"
     ledger = read_ledger(notebook)
-    if ledger is None or ledger["scale"] != "laptop":
+    if ledger is None or ledger.get("scale") != "laptop":
         raise CourseError(
             f"{notebook.name} must be stored as executed at laptop scale, with its ledger; "
             f"`git restore notebooks/{notebook.name}` brings the committed one back."
         )
     evidence = course.read_evidence(notebook)
-    counts = tally(ledger, evidence)
+    with reading_the_ledger_of(notebook):
+        counts, minutes = tally(ledger, evidence), f"{ledger['seconds'] / 60:.1f}"
     mark = f" {MARK}" if is_earlier(evidence) else f" {MOVED}" if moved else ""
-    cells = [f"[{name}](notebooks/{notebook.name}){mark}", paper.link, *_cells(counts), f"{ledger['seconds'] / 60:.1f}"]
+    cells = [f"[{name}](notebooks/{notebook.name}){mark}", paper.link, *_cells(counts), minutes]
     return f"| {number} | {' | '.join(cells)} |"
 
 

@@ -32,7 +32,8 @@ def write_verdicts(course: Course, name: str) -> bool:
     record = read_ledger(path)
     if record is None or any(not claim.get("test") for claim in record["claims"]):
         raise CourseError(f"{path.name} has no ledger with predicates: `make store NB={path.name[:2]}` makes one.")
-    ledger = ledger_of(course, path, record)
+    with notebook_file.reading_the_ledger_of(path):
+        ledger = ledger_of(course, path, record)
     before = notebook_file.read(path)
     try:
         after = with_verdicts(before, ledger, record)

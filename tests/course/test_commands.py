@@ -332,3 +332,24 @@ def test_links_and_verdicts_take_several_names_in_one_word(course, capsys):
     assert main(["links", "1 2"], course) == 0
     assert "01_jamba, 02_mixture_of_depths" in capsys.readouterr().out
     assert main(["links", ""], course) == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [
+        ("seconds", "fast", "unsupported operand"),
+        ("claims", [{"id": "J1", "test": {"test": "at_sea"}}], "it has no 'kind'"),
+        ("claims", [{"id": "J1", "test": {"test": "at_sea"}, "kind": "check"}], "it has no 'holds'"),
+    ],
+)
+def test_a_ledger_of_another_form_is_one_sentence(course, capsys, field, value, why):
+    course.readme.write_text(f"{START}\n{END}\n")
+    ledger = {"paper": "01-jamba", "scale": "laptop", "seed": 0, "seconds": 9.0, "claims": []} | {field: value}
+    output = {"output_type": "display_data", "data": {CLAIMS_MIME: ledger}, "metadata": {}}
+    write_notebook(course, "01_jamba", cell("run.ledger()", outputs=[output]))
+    assert main(["scoreboard"], course) == 2
+    said = one_sentence(capsys)
+    assert said.startswith(f"the ledger in 01_jamba.ipynb is damaged ({why}") and "`make store NB=01`" in said
+    if field == "claims":
+        assert main(["verdicts", "1"], course) == 2
+        assert one_sentence(capsys).startswith("the ledger in 01_jamba.ipynb is damaged (")

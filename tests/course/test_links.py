@@ -7,6 +7,7 @@ import pytest
 from lib.course.hygiene import unlinked
 from lib.course.links import linked, navigation, with_links
 from lib.course.notebook_file import source
+from lib.workbench.course import CourseError
 
 NAMES = {"00": "00_start_here.ipynb", "01": "01_jamba.ipynb", "03": "03_neurally_compressed_text.ipynb"}
 
@@ -69,3 +70,10 @@ def test_a_new_neighbour_replaces_the_bars_and_leaves_one_of_each(number):
 
 def test_a_notebook_without_links_is_told_what_it_lacks():
     assert len(unlinked(notebook("# Title", "see notebook 01"), "03", NAMES)) == 3
+
+
+def test_a_notebook_that_begins_with_code_or_not_at_all_is_left_as_it_is():
+    code = {"cell_type": "code", "id": "c", "metadata": {}, "source": "seed = 0", "outputs": []}
+    for cells in ([], [code]):
+        with pytest.raises(CourseError, match=r"^notebook 01 must begin with a markdown cell, its title$"):
+            with_links({"cells": cells}, "01", NAMES)

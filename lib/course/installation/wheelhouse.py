@@ -78,6 +78,8 @@ def checked(name: str, environment: Environment) -> Path:
     except (OSError, ValueError):
         return folder  # gathered by hand: pip says what is missing
     here = card(environment)
+    if not isinstance(found, dict) or not here.keys() <= found.keys():
+        raise InstallError(f"{CARD} in the wheelhouse is damaged; gather the wheels anew by `make wheelhouse`.")
     if found["files"] != here["files"]:
         raise InstallError("the wheelhouse is of another version of the course; gather it anew by `make wheelhouse`.")
     for what in ("python", "platform"):

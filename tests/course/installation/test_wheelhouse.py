@@ -146,6 +146,13 @@ def test_a_wheelhouse_for_something_else_is_one_sentence(project, tmp_path, chan
         wheelhouse.checked(str(tmp_path / "index"), Environment(project))
 
 
+@pytest.mark.parametrize("card", ["[]", "{}", '{"files": 1}', "3"])
+def test_a_damaged_card_is_one_sentence(project, tmp_path, card):
+    (tmp_path / "index" / wheelhouse.CARD).write_text(card)
+    with pytest.raises(InstallError, match=r"^wheelhouse\.json in the wheelhouse is damaged; gather the wheels anew"):
+        wheelhouse.checked(str(tmp_path / "index"), Environment(project))
+
+
 @pytest.mark.parametrize("name", ["nowhere", "course", "course/pyproject.toml"])
 def test_a_folder_without_wheels_is_one_sentence(project, tmp_path, name):
     with pytest.raises(InstallError, match="must be a folder of wheels"):
