@@ -8,7 +8,18 @@ TIME_FIRST = ("length", "batch", "dim")
 TIME_LAST = ("batch", "dim", "length")
 
 
-def check_scan_shapes(axes, u, delta, A, B, C, D, z, delta_bias, initial_state) -> None:
+def check_scan_shapes(
+    axes: tuple[str, ...],
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None,
+    z: Tensor | None,
+    delta_bias: Tensor | None,
+    initial_state: Tensor | None,
+) -> None:
     """Raise ValueError unless all shapes fit u's, whose axes come in this order, TypeError for a complex A."""
     check_tensors(u=u, delta=delta, A=A, B=B, C=C)
     if A.is_complex():
