@@ -354,8 +354,7 @@ def test_an_edit_of_the_last_prompt_token_may_start_from_the_cache_of_what_stand
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("length", [3, 20])
+@pytest.mark.parametrize(("length", "seed"), [(2, 4), (2, 11), (3, 11), (3, 0), (20, 4)])
 def test_an_assistant_that_speculates_changes_nothing(seed, length):
     """A short prompt is narrower than what an assistant proposes at once; that is generated, not read anew."""
     model = tiny_decoder("Llama")
@@ -366,8 +365,8 @@ def test_an_assistant_that_speculates_changes_nothing(seed, length):
         copy.deepcopy(model),
         torch.randint(40, (1, length), generator=torch.Generator().manual_seed(seed)),
     )
-    reft = stirred(ReFT(model, ReFTConfig("LoReFT", (EMBEDDING, 0, 1), rank=2, prefix=2, suffix=1)), seed)
-    how = {"max_new_tokens": 16, "do_sample": False, "pad_token_id": 0}
+    reft = stirred(ReFT(model, ReFTConfig("LoReFT", (0, 1), rank=2, prefix=2, suffix=1)), seed)
+    how = {"max_new_tokens": 24, "do_sample": False, "pad_token_id": 0}
     greedy = reft.generate(prompt, **how)
     assert torch.equal(reft.generate(prompt, assistant_model=assistant, **how), greedy)
     assert torch.equal(reft.generate(prompt, use_cache=False, **how), greedy)
