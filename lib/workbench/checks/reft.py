@@ -81,11 +81,16 @@ def reach(answer):
         moved = (_streams(model, tokens, site, position) - _streams(model, tokens)).abs().amax(-1)[:, 0] > 1e-7
         changed, got = moved.numpy(), np.asarray(answer(site, position, layers, length))
         assert got.shape == changed.shape, f"one row for h(0) and one for each block: {changed.shape}, got {got.shape}"
+        got = got.astype(bool)
         assert not got[: site + 1].any(), "what lies below the site has been computed before the edit"
         assert not got[:, :position].any(), "attention is causal: earlier positions never see an edit"
-        assert (got.astype(bool) == changed).all(), (
-            f"site {site}, position {position}: a model of {layers} blocks changes {changed.astype(int).tolist()}"
+        assert got[site + 1, position] and got[site + 1].sum() == 1, (
+            "at the site itself only the edited vector changes: no attention has looked at it yet"
         )
+        assert got[site + 2 :, position:].all(), (
+            "from the next block on, the edited position and all behind it can look at the edited vector"
+        )
+        assert (got == changed).all(), f"site {site}, position {position}: a model of {layers} blocks says otherwise"
 
 
 @torch.no_grad()
