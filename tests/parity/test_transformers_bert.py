@@ -63,7 +63,7 @@ def test_a_model_with_a_head_is_read_without_it(tmp_path):
         ({"hidden_act": "relu"}, "^hidden_act must be 'gelu', got 'relu'$"),
         ({"position_embedding_type": "relative_key"}, "^position_embedding_type must be 'absolute', got"),
         ({"is_decoder": True}, "^is_decoder must be False, got True$"),
-        ({"num_hidden_layers": 3}, r"^weights must match config.json: missing \['layers.2"),
+        ({"num_hidden_layers": 3}, "^num_hidden_layers must be the number of layers among the weights, 2, got 3"),
         ({"intermediate_size": 40}, r"must have shape \(40, 32\), got \(48, 32\)$"),
     ],
 )

@@ -81,7 +81,7 @@ def test_shards_and_half_precision_load(tmp_path):
         ),
         ({"rope_parameters": None, "rope_scaling": {"type": "linear", "factor": 2.0}}, "^rope_parameters must be"),
         ({"intermediate_size": 40}, r"gate_proj.weight must have shape \(40, 32\), got \(48, 32\)$"),
-        ({"num_hidden_layers": 3}, r"^weights must match config.json: missing \['model.layers.2"),
+        ({"num_hidden_layers": 3}, "^num_hidden_layers must be the number of layers among the weights, 2, got 3"),
     ],
 )
 def test_a_field_that_ours_cannot_follow_is_refused(tmp_path, changes, message):
