@@ -37,7 +37,7 @@ def gather(course: Course, notebook: Path, scale: str, seeds: Sequence[int], run
         ledger, how = _kept(_place(course, notebook, scale, seed), inputs), " (ran before)"
         if ledger is None:
             ledger, how = _checked(run(seed), notebook, scale, seed), ""
-            if moved := fingerprint.changed(inputs, fingerprint.inputs(course, notebook)):
+            if moved := fingerprint.changed(inputs, fingerprint.inputs(course, notebook), written=False):
                 raise CourseError(f"{', '.join(moved)} changed while seed {seed} ran: nothing is written; begin again.")
             keep(course, notebook, inputs, ledger)
         ledgers.append(ledger)
@@ -63,7 +63,7 @@ def _others(file: Path, inputs: Mapping[str, str], seeds: Sequence[int]) -> list
     if not runs:
         return []
     listed = ", ".join(str(run["seed"]) for run in runs)
-    same = not fingerprint.changed(record["inputs"], inputs) if record.get("inputs") else False
+    same = not fingerprint.changed(record["inputs"], inputs, written=False) if record.get("inputs") else False
     what = "of the same code, stay" if same else "of earlier code, are replaced"
     print(f"{file.name} held other seeds too ({listed}): they, {what}", flush=True)
     return runs if same else []
@@ -90,8 +90,8 @@ def _kept(file: Path, inputs: Mapping[str, str]) -> dict | None:
     """The ledger that a run of the same code left in `file`."""
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
-        return record["ledger"] if record["inputs"] == inputs else None
-    except (OSError, ValueError, KeyError, TypeError):
+        return None if fingerprint.changed(record["inputs"], inputs, written=False) else record["ledger"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

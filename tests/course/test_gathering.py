@@ -86,6 +86,16 @@ def test_the_run_that_was_stored_is_one_of_the_evidence(course):
     record = json.loads(gathered(course, [0, 1], runs).read_text())
     assert runs.seeds == [1] and record["runs"][0]["seconds"] == 3.0
 
+    cells = json.loads(notebook.read_text())
+    cells["cells"][0] |= {"metadata": {"tags": ["nbval-check-output"]}, "outputs": []}
+    notebook.write_text(json.dumps(cells))
+    gathered(course, [0], Runs(course))
+    cells["cells"][0]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": ["1"]}]
+    notebook.write_text(json.dumps(cells))
+    never = Runs(course)
+    gathered(course, [0], never)
+    assert never.seeds == [], "what executing writes is no input"
+
     write(notebook, "x = 2")
     gathered(course, [0, 1], runs)
     assert runs.seeds == [1, 0, 1], "a ledger of other code does not count"
