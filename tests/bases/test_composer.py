@@ -8,7 +8,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lib.bases import composer_half
 from lib.bases.composer import CONFIG, DRILL, DRILLS, RECIPE, STREAM, batches, running_digits, shown_loss
 from lib.data.sequences.mixed_difficulty import DIGITS, encode_signs
 
@@ -74,12 +73,3 @@ def test_the_gate_counts_the_answers_of_three_and_four_functions():
 
     assert RECIPE.measured(Oracle(True)) == 1 and RECIPE.measured(Oracle(False)) == 0
     assert RECIPE.measured(RECIPE.untrained()) < 0.3
-
-
-def test_the_half_has_the_same_training():
-    half = composer_half.RECIPE
-    assert (half.data, half.objective, half.steps, half.lr, half.seed, half.options) == (
-        RECIPE.data, RECIPE.objective, RECIPE.steps, RECIPE.lr, RECIPE.seed, RECIPE.options,
-    )  # fmt: skip
-    assert len(half.untrained().model.layers) * 2 == len(RECIPE.untrained().model.layers)
-    assert half.measured(half.untrained()) < 0.5
