@@ -82,4 +82,4 @@ def test_the_command_takes_one_base_or_all(course, monkeypatch, capsys):
 
 def test_an_unknown_base_is_one_sentence(tmp_path, capsys):
     assert main(["bases", "llama"], Course(tmp_path)) == 2
-    assert capsys.readouterr().err.startswith("name must be one of the bases reasoner, skills")
+    assert capsys.readouterr().err.startswith("name must be one of the bases composer, composer_half, reasoner, skills")
