@@ -183,4 +183,7 @@ def test_evidence_is_missing_only_where_claims_are_shown(course):
     assert missing_evidence(course, path) is None
     (course.root / "data" / "evidence" / "01-jamba.json").unlink()
     assert missing_evidence(course, path).endswith("`make evidence NB=01` makes it.")
-    assert missing_evidence(course, write(course, "00_start_here", cell("1"))) is None
+    assert missing_evidence(course, write(course, "02_mixture_of_depths", cell("1"))) is None
+    practice = promising(course, "00_start_here", "True")
+    course.evidence(practice).unlink(missing_ok=True)
+    assert missing_evidence(course, practice) is None, "rows to practise on need no seeds"
