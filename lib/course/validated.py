@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,10 +44,26 @@ def read(course: Course, notebook: Path) -> Validated | None:
         ) from error
 
 
+def renew(course: Course, notebook: Path, before: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    """Let the record of `notebook` have the inputs `now` where it had `before`: nothing ran; whether it did.
+
+    For outputs that say something of the evidence, written anew: date and seconds stay those of the last run.
+    """
+    record = read(course, notebook)
+    if record is None or record.inputs != dict(before) or before == now:
+        return False
+    _write(course, notebook, replace(record, inputs=dict(sorted(now.items()))))
+    return True
+
+
 def write(course: Course, notebook: Path, inputs: dict[str, str], *, seconds: float, threads: int) -> Path:
     """Record that `notebook` was just executed with these inputs and held; the file written."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     record = Validated(notebook.name, now, round(seconds, 1), threads, hardware(), dict(sorted(inputs.items())))
+    return _write(course, notebook, record)
+
+
+def _write(course: Course, notebook: Path, record: Validated) -> Path:
     file = file_of(course, notebook)
     write_atomically(file, (json.dumps(asdict(record), indent=1) + "\n").encode())
     return file

@@ -11,7 +11,7 @@ import copy
 import re
 from pathlib import Path
 
-from lib.course import notebook_file, scoreboard
+from lib.course import fingerprint, notebook_file, scoreboard, validated
 from lib.course.notebook_file import source
 from lib.course.store import whole
 from lib.workbench.claims import Ledger
@@ -41,7 +41,9 @@ def write_verdicts(course: Course, name: str) -> bool:
         raise CourseError(f"{path.name} is unchanged: {error}.") from None
     if after == before:
         return False
+    inputs = fingerprint.inputs(course, path)
     notebook_file.write(path, after)
+    validated.renew(course, path, inputs, fingerprint.inputs(course, path))  # a compared cell may show a card
     scoreboard.write(course)
     return True
 

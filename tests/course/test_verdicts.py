@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lib.course import fingerprint, validated
 from lib.course.notebook_file import read, write
 from lib.course.scoreboard import END, START
 from lib.course.verdicts import summary_text, write_verdicts
@@ -73,6 +74,25 @@ def test_after_new_seeds_the_notebook_is_what_a_run_would_have_left(course):
     card = "".join(read(course.notebook("01"))["cells"][0]["outputs"][0]["data"]["text/plain"])
     assert card.startswith("J9 reproduced") and "this run: holds: 0.95" in card
     assert "| 1 | 0 | 0 |" in course.readme.read_text()
+
+
+def test_a_compared_cell_that_shows_a_card_does_not_make_the_record_stale(course):
+    notebook = course.notebook("01")
+    cells = read(notebook)
+    cells["cells"][0]["metadata"] = {"tags": ["nbval-check-output"]}
+    write(notebook, cells)
+    before = fingerprint.inputs(course, notebook)
+    validated.write(course, notebook, before, seconds=61.0, threads=1)
+    gathered(course, 0.94, 0.95, 0.96)
+    assert write_verdicts(course, "01")
+    now, record = fingerprint.inputs(course, notebook), validated.read(course, notebook)
+    assert fingerprint.changed(before, now) == [fingerprint.COMPARED]
+    assert record.inputs == now and record.seconds == 61.0
+
+    gathered(course, 0.1, 0.2, 0.15)
+    validated.write(course, notebook, {**now, "cells": "of another state"}, seconds=9.0, threads=1)
+    assert write_verdicts(course, "01")
+    assert validated.read(course, notebook).inputs["cells"] == "of another state", "what was stale stays stale"
 
 
 def test_without_seeds_nothing_is_claimed(course):
