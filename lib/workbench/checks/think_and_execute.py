@@ -114,6 +114,7 @@ def fairer(answer):
             inside = option != question.answer and free[0] <= start and end <= free[1]
             assert not inside, f"{option!r} lies within the free time {question.answer!r}: it is right as well"
         unnamed = [option for option in options if f"from {option}" not in question.text]
+        assert len(unnamed) <= 2, f"two options are to be named by no witness, the right one among them, not {unnamed}"
         right += unnamed[int(draw.integers(len(unnamed)))] == question.answer
     assert right < 130, f"the shortcut, any option that no witness names, still finds {right} of 200"
 

@@ -247,7 +247,7 @@ def clock(hour):
     return f"{(hour - 1) % 12 + 1}{'am' if hour % 24 < 12 else 'pm'}"
 
 
-def fairer(question, draw):
+def fairer(question, draw, changed=1):
     (wake, busy, close), options = question.arguments, list(question.options)
     taken = {hour for start, end in busy for hour in range(start, end)}
     free = set(range(wake, close)) - taken
@@ -255,7 +255,9 @@ def fairer(question, draw):
     new = [f"{clock(a)} to {clock(b)}" for a, b in spans]
     new = [span for span in new if span not in options and f"from {span}" not in question.text]
     wrong = [k for k, option in enumerate(options) if option != question.answer]
-    options[wrong[int(draw.integers(3))]] = new[int(draw.integers(len(new)))]
+    places = draw.choice(wrong, changed, replace=False)
+    for place, k in zip(places, draw.choice(len(new), changed, replace=False), strict=True):
+        options[place] = new[k]
     return options
 
 
@@ -351,6 +353,7 @@ WRONG = [
     (think_and_execute.trace, lambda b: ["".join(b[: k + 1]) for k in range(len(b))], "history"),
     (think_and_execute.trace, lambda b: [line[:5] for line in trace(b)], None),
     (think_and_execute.fairer, lambda q, draw: q.options, "shortcut"),
+    (think_and_execute.fairer, lambda q, draw: fairer(q, draw, changed=3), "two options are to be named by no witness"),
     (think_and_execute.fairer, lambda q, draw: [q.answer, "1am to 2am", "2am to 3am", "3am to 4am"], "outside the day"),
 ]
 
