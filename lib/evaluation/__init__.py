@@ -1,6 +1,7 @@
 """Metrics, one way to ask any language model, and a sandbox for the code that models write."""
 
 from lib.evaluation.attention import attention_layers, attention_maps, attention_mass, heads_removed
+from lib.evaluation.bootstrap import bootstrap_interval, paired_bootstrap
 from lib.evaluation.completion import (
     Decoding,
     LanguageModel,
@@ -11,6 +12,7 @@ from lib.evaluation.completion import (
 )
 from lib.evaluation.embedding import Embedder, OurEmbedder
 from lib.evaluation.images import frechet_distance, precision_recall
+from lib.evaluation.kernel_distance import kernel_distance
 from lib.evaluation.language import (
     LanguageScore,
     bigram_bits_per_byte,
@@ -23,6 +25,20 @@ from lib.evaluation.language import (
 from lib.evaluation.likelihood import continuation_logits, continuation_nats
 from lib.evaluation.ngram import NGram, unigram_nats
 from lib.evaluation.quiet import quiet_transformers
+from lib.evaluation.relations import (
+    NEAR_RELATIONS,
+    PromptScores,
+    SpatialPrompt,
+    VisorScores,
+    compbench_spatial,
+    geneval_position,
+    holds,
+    intersection_over_union,
+    prompt_scores,
+    visor,
+    visor_picture,
+)
+from lib.evaluation.representations import linear_cka
 from lib.evaluation.sandbox.process import (
     Limits,
     Outcome,
@@ -41,6 +57,7 @@ from lib.evaluation.timing import interleaved
 from lib.evaluation.traffic import Traffic, interpreter_traffic, tensor_traffic
 
 __all__ = [
+    "NEAR_RELATIONS",
     "Decoding",
     "Embedder",
     "Interval",
@@ -52,36 +69,50 @@ __all__ = [
     "OurModel",
     "Outcome",
     "OutsideSubset",
+    "PromptScores",
     "Recorder",
     "Sandbox",
     "SandboxUnavailable",
+    "SpatialPrompt",
     "Traffic",
     "Transcript",
     "TransformersModel",
+    "VisorScores",
     "agrees",
     "attention_layers",
     "attention_maps",
     "attention_mass",
     "bigram_bits_per_byte",
     "bits_per_byte",
+    "bootstrap_interval",
+    "compbench_spatial",
     "compression_bits_per_byte",
     "continuation_logits",
     "continuation_nats",
     "evaluate_language_model",
     "evaluate_subset",
     "frechet_distance",
+    "geneval_position",
     "guarantees",
     "heads_removed",
+    "holds",
     "interleaved",
     "interpreter_traffic",
+    "intersection_over_union",
+    "kernel_distance",
     "language_baselines",
+    "linear_cka",
+    "paired_bootstrap",
     "paired_interval",
     "precision_recall",
+    "prompt_scores",
     "quiet_transformers",
     "run_program",
     "seed_interval",
     "tensor_traffic",
     "token_nats",
     "unigram_nats",
+    "visor",
+    "visor_picture",
     "wilson_interval",
 ]
