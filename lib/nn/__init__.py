@@ -61,8 +61,11 @@ from lib.nn.layers.short_conv import ConvolvedAttention, ShortConv
 from lib.nn.sampling import filter_logits, pick
 from lib.nn.vision.codebooks import code_usage
 from lib.nn.vision.conditional_blocks import VARConfig
+from lib.nn.vision.diffusion_sampling import sample_latents
+from lib.nn.vision.diffusion_steps import ddim_step, ddpm_step
 from lib.nn.vision.features import FeatureNetwork
 from lib.nn.vision.guidance import Sampling, mix_guidance
+from lib.nn.vision.noise_schedule import NoiseSchedule
 from lib.nn.vision.phi import phi_owner
 from lib.nn.vision.quantizers import MultiScaleQuantizer, Quantized
 from lib.nn.vision.released_autoencoder import ReleasedDecoder, ReleasedEncoder
@@ -109,6 +112,7 @@ __all__ = [
     "MixtureOfExperts",
     "MultiScaleQuantizer",
     "NoReFT",
+    "NoiseSchedule",
     "OrthogonalDiReFT",
     "ParameterCount",
     "Quantized",
@@ -139,6 +143,8 @@ __all__ = [
     "cache_bytes",
     "code_usage",
     "count_parameters",
+    "ddim_step",
+    "ddpm_step",
     "decoder_blocks",
     "edit_positions",
     "filter_logits",
@@ -163,6 +169,7 @@ __all__ = [
     "routing_rule",
     "routings",
     "sample",
+    "sample_latents",
     "selected_indices",
     "top_k_indices",
 ]
