@@ -18,6 +18,15 @@ from lib.data.questions import Question, final_answer, questions
 from lib.data.randomness import ROLES, SPLITS, by_step, generator, split_of_hash, stream
 from lib.data.scenes.captions import COLOURS, SHAPES
 from lib.data.scenes.scenes import Scenes
+from lib.data.scenes.spatial_captions import general as general_caption
+from lib.data.scenes.spatial_captions import prompt as spatial_prompt
+from lib.data.scenes.spatial_captions import spatial_long, spatial_short
+from lib.data.scenes.spatial_captions import swapped as swapped_prompt
+from lib.data.scenes.spatial_claims import Claim, claims_of, linguistics, spatial_share
+from lib.data.scenes.spatial_words import VOCABULARY as SPATIAL_VOCABULARY
+from lib.data.scenes.spatial_words import decode_caption, encode_captions, flip_words, negated, wrong_relations
+from lib.data.scenes.spatial_world import SPATIAL_SPLITS, SpatialWorld, boxes, noisy, things, type_pairs
+from lib.data.scenes.things import Thing
 from lib.data.scenes.world import SceneWorld, Variety
 from lib.data.sequences.format_following import FormatBatch, FormatTask
 from lib.data.sequences.layout import VOCAB_SIZE, decode, token_name
@@ -41,6 +50,8 @@ __all__ = [
     "IGNORE",
     "ROLES",
     "SHAPES",
+    "SPATIAL_SPLITS",
+    "SPATIAL_VOCABULARY",
     "SPLITS",
     "TASKS",
     "VOCAB_SIZE",
@@ -50,6 +61,7 @@ __all__ = [
     "ByteTokenizer",
     "Bytes",
     "ChatML",
+    "Claim",
     "Corpus",
     "DifficultyBatch",
     "EqualInfo",
@@ -71,7 +83,9 @@ __all__ = [
     "SequenceBatch",
     "SkillBatch",
     "Skills",
+    "SpatialWorld",
     "TextCompressor",
+    "Thing",
     "Tokenizer",
     "TopicBatch",
     "TopicText",
@@ -79,18 +93,27 @@ __all__ = [
     "Vocabulary",
     "Windows",
     "WordPieces",
+    "boxes",
     "bpe_from_gguf",
     "build_corpus",
     "by_step",
+    "claims_of",
     "common_bytes",
     "counterfactual",
     "decode",
+    "decode_caption",
     "decode_windows",
     "drawn_rows",
+    "encode_captions",
     "encode_windows",
     "final_answer",
+    "flip_words",
+    "general_caption",
     "generator",
+    "linguistics",
     "load_corpus",
+    "negated",
+    "noisy",
     "parse_pseudocode",
     "program_of",
     "questions",
@@ -99,8 +122,16 @@ __all__ = [
     "run_pseudocode",
     "shift_left",
     "shuffled_rows",
+    "spatial_long",
+    "spatial_prompt",
+    "spatial_share",
+    "spatial_short",
     "split_of_hash",
     "stream",
+    "swapped_prompt",
+    "things",
     "token_name",
+    "type_pairs",
     "windows",
+    "wrong_relations",
 ]
