@@ -71,16 +71,11 @@ def spatial_share(captions: Sequence[str]) -> dict[str, float]:
 
     Raises ValueError for no captions.
     """
-    words = [set(caption.split()) for caption in _some(captions)]
-    shares = {
-        family: sum(not said.isdisjoint(members) for said in words) / len(words) for family, members in FAMILIES.items()
-    }
+    said = [set(caption.split()) for caption in _some(captions)]
+    share = lambda members: sum(not words.isdisjoint(members) for words in said) / len(said)  # noqa: E731
+    shares = {family: share(members) for family, members in FAMILIES.items()}
     every = {word for members in FAMILIES.values() for word in members}
-    return {
-        **shares,
-        "sum": sum(shares.values()),
-        "any": sum(not said.isdisjoint(every) for said in words) / len(words),
-    }
+    return {**shares, "sum": sum(shares.values()), "any": share(every)}
 
 
 def linguistics(captions: Sequence[str]) -> dict[str, float]:
@@ -95,11 +90,12 @@ def linguistics(captions: Sequence[str]) -> dict[str, float]:
         "sentences": {"."},
     }
     split = [caption.split() for caption in _some(captions)]
-    mean = {
-        kind: sum(word in members for said in split for word in said) / len(split) for kind, members in kinds.items()
+    mean = lambda counts: sum(counts) / len(split)  # noqa: E731
+    averages = {
+        kind: mean(sum(word in members for word in words) for words in split) for kind, members in kinds.items()
     }
-    words = sum(word not in (".", ",", ":") for said in split for word in said) / len(split)
-    return {"words": words, **mean, "claims": sum(len(claims_of(caption)) for caption in captions) / len(split)}
+    words = mean(sum(word not in (".", ",", ":") for word in words) for words in split)
+    return {"words": words, **averages, "claims": mean(len(claims_of(caption)) for caption in captions)}
 
 
 def _some(captions: Sequence[str]) -> Sequence[str]:
