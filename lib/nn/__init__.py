@@ -27,6 +27,7 @@ from lib.nn.language.accounting import (
     linear_flops,
     recurrent_state_bytes,
 )
+from lib.nn.language.clip_text import ClipTextConfig, ClipTextEncoder
 from lib.nn.language.decoder import Decoder, DecoderLayer, DecoderLM
 from lib.nn.language.depth import DepthConfig, DepthLM
 from lib.nn.language.encoder import EncoderConfig, TextEncoder
@@ -61,6 +62,7 @@ from lib.nn.layers.short_conv import ConvolvedAttention, ShortConv
 from lib.nn.sampling import filter_logits, pick
 from lib.nn.vision.codebooks import code_usage
 from lib.nn.vision.conditional_blocks import VARConfig
+from lib.nn.vision.cross_attention import CrossAttention, attention_maps
 from lib.nn.vision.diffusion_sampling import sample_latents
 from lib.nn.vision.diffusion_steps import ddim_step, ddpm_step
 from lib.nn.vision.features import FeatureNetwork
@@ -71,6 +73,8 @@ from lib.nn.vision.quantizers import MultiScaleQuantizer, Quantized
 from lib.nn.vision.released_autoencoder import ReleasedDecoder, ReleasedEncoder
 from lib.nn.vision.small_autoencoder import SmallDecoder, SmallEncoder
 from lib.nn.vision.token_ar import TokenAR
+from lib.nn.vision.unet import PreparedContext, PreparedTime, UNet
+from lib.nn.vision.unet_config import UNetConfig
 from lib.nn.vision.var import VAR, keep_masks
 from lib.nn.vision.vqvae import VQVAE
 from lib.nn.weights import load_weights, read_weights
@@ -84,8 +88,11 @@ __all__ = [
     "VQVAE",
     "ActivationAddition",
     "Attention",
+    "ClipTextConfig",
+    "ClipTextEncoder",
     "ConsReFT",
     "ConvolvedAttention",
+    "CrossAttention",
     "Decoder",
     "DecoderLM",
     "DecoderLayer",
@@ -115,6 +122,8 @@ __all__ = [
     "NoiseSchedule",
     "OrthogonalDiReFT",
     "ParameterCount",
+    "PreparedContext",
+    "PreparedTime",
     "Quantized",
     "RMSNorm",
     "RaggedKVCache",
@@ -134,11 +143,14 @@ __all__ = [
     "TokenAR",
     "TransformerConfig",
     "TransformerLM",
+    "UNet",
+    "UNetConfig",
     "UndecayedParameter",
     "VARConfig",
     "add_lora",
     "apply_rotary",
     "attention_flops",
+    "attention_maps",
     "block_flops",
     "cache_bytes",
     "code_usage",

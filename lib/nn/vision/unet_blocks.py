@@ -1,0 +1,175 @@
+"""The levels of a latent-diffusion U-Net: res-blocks told the time, transformers told the text, down and up by two.
+
+Names as in diffusers' `UNet2DConditionModel`. What the layers are told comes as two iterators, `shifts` of the
+res-blocks and `texts` of the transformers, of which every layer takes its own, in the order in which the layers run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from lib.nn.vision.cross_attention import BasicTransformerBlock, KeysValues
+from lib.nn.vision.unet_config import UNetConfig
+
+TRANSFORMER_EPS = 1e-6
+"""Of the group norm before a transformer, whatever `norm_eps` says; so in diffusers."""
+
+
+class ResnetBlock2D(nn.Module):
+    """y = skip(x) + conv(silu(norm(conv(silu(norm x)) + shift))), the shift W_t silu(time) the same at every position.
+
+    `skip` is a 1x1 convolution where the number of channels changes, else nothing.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, config: UNetConfig):
+        super().__init__()
+        groups, eps = config.norm_num_groups, config.norm_eps
+        self.norm1 = nn.GroupNorm(groups, in_channels, eps)
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.time_emb_proj = nn.Linear(config.time_width, out_channels)
+        self.norm2 = nn.GroupNorm(groups, out_channels, eps)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        self.conv_shortcut = nn.Conv2d(in_channels, out_channels, 1) if in_channels != out_channels else None
+
+    def forward(
+        self, x: Float[Tensor, "batch channels height width"], shift: Float[Tensor, "times out_channels"]
+    ) -> Float[Tensor, "batch out_channels height width"]:
+        """`shift` is that of each picture, or one for all of them."""
+        y = self.conv1(F.silu(self.norm1(x))) + shift[:, :, None, None]
+        y = self.conv2(F.silu(self.norm2(y)))
+        return y + (x if self.conv_shortcut is None else self.conv_shortcut(x))
+
+
+class PointwiseConv2d(nn.Conv2d):
+    """A 1x1 convolution of positions in a row, with the weights of the picture's: (batch, positions, channels)."""
+
+    def __init__(self, in_channels: int, out_channels: int):
+        super().__init__(in_channels, out_channels, 1)
+
+    def forward(self, x: Float[Tensor, "batch positions channels"]) -> Float[Tensor, "batch positions out_channels"]:
+        return F.linear(x, self.weight.flatten(1), self.bias)
+
+
+class Transformer2DModel(nn.Module):
+    """x + W_out blocks(W_in norm(x)), every position a token. W: 1x1 convolutions or, in newer models, linear."""
+
+    def __init__(self, channels: int, num_heads: int, config: UNetConfig):
+        super().__init__()
+        project = nn.Linear if config.use_linear_projection else PointwiseConv2d
+        self.norm = nn.GroupNorm(config.norm_num_groups, channels, TRANSFORMER_EPS)
+        self.proj_in = project(channels, channels)
+        self.transformer_blocks = nn.ModuleList(
+            BasicTransformerBlock(channels, num_heads, config.cross_attention_dim, config.upcast_attention)
+            for _ in range(config.transformer_layers_per_block)
+        )
+        self.proj_out = project(channels, channels)
+
+    def forward(
+        self, x: Float[Tensor, "batch channels height width"], texts: Iterator[KeysValues]
+    ) -> Float[Tensor, "batch channels height width"]:
+        rows = self.proj_in(self.norm(x).permute(0, 2, 3, 1).flatten(1, 2))  # (batch, height * width, channels)
+        for block in self.transformer_blocks:
+            rows = block(rows, next(texts))
+        return x + self.proj_out(rows).unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
+
+
+class Resized(nn.Module):
+    """Half or twice the size: a convolution of stride 2, or the nearest neighbour's value and then a convolution."""
+
+    def __init__(self, channels: int, stride: int = 1):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, stride, padding=1)
+
+    def forward(
+        self, x: Float[Tensor, "batch channels height width"], size: tuple[int, int] | None = None
+    ) -> Float[Tensor, "batch channels new_height new_width"]:
+        """`size` is that of the level to go up to, which may be odd; None goes down."""
+        return self.conv(x if size is None else F.interpolate(x, size))
+
+
+class Level(nn.Module):
+    """Res-blocks of one size, `widths` the channels that each takes, and with `heads` a transformer after each.
+
+    The levels of the way down, of the middle and of the way up differ in how they run them.
+    """
+
+    def __init__(self, widths: Sequence[int], out_channels: int, heads: int | None, config: UNetConfig):
+        super().__init__()
+        self.resnets = nn.ModuleList(ResnetBlock2D(width, out_channels, config) for width in widths)
+        self.attentions = None
+        if heads is not None:
+            self.attentions = nn.ModuleList(Transformer2DModel(out_channels, heads, config) for _ in widths)
+
+    def layer(
+        self,
+        index: int,
+        x: Float[Tensor, "batch channels height width"],
+        shifts: Iterator[Tensor],
+        texts: Iterator[KeysValues],
+    ) -> Float[Tensor, "batch out_channels height width"]:
+        """The res-block of this index and its transformer."""
+        x = self.resnets[index](x, next(shifts))
+        return x if self.attentions is None else self.attentions[index](x, texts)
+
+
+class DownBlock(Level):
+    """A level of the way down; what the way up will need is appended to `skips`."""
+
+    def __init__(self, widths: Sequence[int], out_channels: int, heads: int | None, config: UNetConfig, last: bool):
+        super().__init__(widths, out_channels, heads, config)
+        self.downsamplers = None if last else nn.ModuleList((Resized(out_channels, 2),))
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch channels height width"],
+        shifts: Iterator[Tensor],
+        texts: Iterator[KeysValues],
+        skips: list[Tensor],
+    ) -> Float[Tensor, "batch out_channels new_height new_width"]:
+        for index in range(len(self.resnets)):
+            x = self.layer(index, x, shifts, texts)
+            skips.append(x)
+        if self.downsamplers is not None:
+            x = self.downsamplers[0](x)
+            skips.append(x)
+        return x
+
+
+class MidBlock(Level):
+    """The lowest level: res-block, transformer, res-block."""
+
+    def __init__(self, channels: int, heads: int, config: UNetConfig):
+        super().__init__((channels,), channels, heads, config)
+        self.resnets.append(ResnetBlock2D(channels, channels, config))
+
+    def forward(
+        self, x: Float[Tensor, "batch channels height width"], shifts: Iterator[Tensor], texts: Iterator[KeysValues]
+    ) -> Float[Tensor, "batch channels height width"]:
+        return self.resnets[1](self.layer(0, x, shifts, texts), next(shifts))
+
+
+class UpBlock(Level):
+    """A level of the way up: every res-block takes the last of the `skips` beside its input."""
+
+    def __init__(self, widths: Sequence[int], out_channels: int, heads: int | None, config: UNetConfig, last: bool):
+        super().__init__(widths, out_channels, heads, config)
+        self.upsamplers = None if last else nn.ModuleList((Resized(out_channels),))
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch channels height width"],
+        shifts: Iterator[Tensor],
+        texts: Iterator[KeysValues],
+        skips: list[Tensor],
+    ) -> Float[Tensor, "batch out_channels new_height new_width"]:
+        for index in range(len(self.resnets)):
+            x = self.layer(index, torch.cat((x, skips.pop()), 1), shifts, texts)
+        if self.upsamplers is not None:
+            height, width = skips[-1].shape[2:]
+            x = self.upsamplers[0](x, (height, width))
+        return x
