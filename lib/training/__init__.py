@@ -2,30 +2,23 @@
 
 from lib.training.cache import Cache
 from lib.training.checkpoint import read_tensors, write_tensors
-from lib.training.ema import EMA
 from lib.training.fit import fit
 from lib.training.history import History
-from lib.training.objectives.diffusion import Noised, diffusion_loss, drop_captions, noised
 from lib.training.objectives.language import language_modelling_loss, masked_mean
 from lib.training.optimizer import adamw, parameter_groups
 from lib.training.progress import progress
 from lib.training.schedules import constant_schedule, cosine_schedule, linear_schedule
 
 __all__ = [
-    "EMA",
     "Cache",
     "History",
-    "Noised",
     "adamw",
     "constant_schedule",
     "cosine_schedule",
-    "diffusion_loss",
-    "drop_captions",
     "fit",
     "language_modelling_loss",
     "linear_schedule",
     "masked_mean",
-    "noised",
     "parameter_groups",
     "progress",
     "read_tensors",
