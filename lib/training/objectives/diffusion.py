@@ -58,7 +58,7 @@ def diffusion_loss(
         return squares.mean()
     if weights.shape != output.shape[:1]:
         raise ValueError(f"weights must be one for each of {len(output)} pictures, got {tuple(weights.shape)}")
-    return (weights.to(squares) * squares.flatten(1).mean(1)).mean()
+    return (weights.to(squares) * squares.reshape(len(squares), -1).mean(1)).mean()
 
 
 def drop_captions(
