@@ -47,7 +47,7 @@ class NoiseSchedule:
     zero_terminal_snr: bool = False
     set_alpha_to_one: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check_choice("name", self.name, tuple(BETAS))
         _check_choice("prediction", self.prediction, PREDICTIONS)
         if self.steps < 2:
@@ -65,12 +65,12 @@ class NoiseSchedule:
         """What stands for a_t below t = 0."""
         return torch.ones(()) if self.set_alpha_to_one else self.alpha_bars[0]
 
-    def snr(self, t: Int[Tensor, " batch"] | int) -> Float[Tensor, ...]:
+    def snr(self, t: Int[Tensor, " *batch"] | int) -> Float[Tensor, " *batch"]:
         """The ratio of signal to noise, a_t / (1 - a_t)."""
         alpha_bar = self._at(t)
         return alpha_bar / (1 - alpha_bar)
 
-    def min_snr_weights(self, t: Int[Tensor, " batch"] | int, gamma: float = 5.0) -> Float[Tensor, ...]:
+    def min_snr_weights(self, t: Int[Tensor, " *batch"] | int, gamma: float = 5.0) -> Float[Tensor, " *batch"]:
         """Weights under which every t counts as if x_0 were predicted, with the weight min(SNR, gamma).
 
         min(SNR, gamma), over SNR when the noise is predicted, over SNR + 1 when v is (Hang et al., arXiv 2303.09556).
