@@ -118,7 +118,12 @@ class FeedForward(nn.Module):
         self.net = nn.ModuleList((gate, nn.Identity(), nn.Linear(4 * dim, dim)))
 
     def forward(self, x: Float[Tensor, "batch positions dim"]) -> Float[Tensor, "batch positions dim"]:
-        values, gate = self.net[0].proj(x).chunk(2, -1)
+        project = self.net[0].proj
+        if type(project) is nn.Linear:  # as two products, neither of which is copied or too large for the cache
+            parts = zip(project.weight.chunk(2), project.bias.chunk(2), strict=True)
+            values, gate = (F.linear(x, weight, bias) for weight, bias in parts)
+        else:
+            values, gate = project(x).chunk(2, -1)
         return self.net[2](values * F.gelu(gate))
 
 

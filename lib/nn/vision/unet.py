@@ -64,6 +64,7 @@ class UNet(nn.Module):
             self.up_blocks.append(UpBlock(ins, width, _heads_if(kind, heads[level]), config, level == 0))
         self.conv_norm_out = nn.GroupNorm(config.norm_num_groups, width, config.norm_eps)
         self.conv_out = nn.Conv2d(width, config.out_channels, 3, padding=1)
+        self.to(memory_format=torch.channels_last)
 
     def forward(
         self,
@@ -150,7 +151,8 @@ class UNet(nn.Module):
         Raises FileNotFoundError or ValueError with one sentence when a file, a field or a weight does not fit.
         """
         config = UNetConfig.from_dict(hugging_face.read_config(folder))
-        return hugging_face.filled(lambda: cls(config), read_diffusers_weights(folder, variant), dtype)
+        model = hugging_face.filled(lambda: cls(config), read_diffusers_weights(folder, variant), dtype)
+        return model.to(memory_format=torch.channels_last)
 
 
 class TimestepEmbedding(nn.Module):

@@ -20,6 +20,16 @@ TRANSFORMER_EPS = 1e-6
 """Of the group norm before a transformer, whatever `norm_eps` says; so in diffusers."""
 
 
+class PointwiseConv2d(nn.Conv2d):
+    """A 1x1 convolution with the channels last: one product, with a convolution's weights. (batch, ..., channels)."""
+
+    def __init__(self, in_channels: int, out_channels: int):
+        super().__init__(in_channels, out_channels, 1)
+
+    def forward(self, x: Float[Tensor, "batch ... channels"]) -> Float[Tensor, "batch ... out_channels"]:
+        return F.linear(x, self.weight.flatten(1), self.bias)
+
+
 class ResnetBlock2D(nn.Module):
     """y = skip(x) + conv(silu(norm(conv(silu(norm x)) + shift))), the shift W_t silu(time) the same at every position.
 
@@ -34,7 +44,7 @@ class ResnetBlock2D(nn.Module):
         self.time_emb_proj = nn.Linear(config.time_width, out_channels)
         self.norm2 = nn.GroupNorm(groups, out_channels, eps)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
-        self.conv_shortcut = nn.Conv2d(in_channels, out_channels, 1) if in_channels != out_channels else None
+        self.conv_shortcut = PointwiseConv2d(in_channels, out_channels) if in_channels != out_channels else None
 
     def forward(
         self, x: Float[Tensor, "batch channels height width"], shift: Float[Tensor, "times out_channels"]
@@ -42,17 +52,9 @@ class ResnetBlock2D(nn.Module):
         """`shift` is that of each picture, or one for all of them."""
         y = self.conv1(F.silu(self.norm1(x))) + shift[:, :, None, None]
         y = self.conv2(F.silu(self.norm2(y)))
-        return y + (x if self.conv_shortcut is None else self.conv_shortcut(x))
-
-
-class PointwiseConv2d(nn.Conv2d):
-    """A 1x1 convolution of positions in a row, with the weights of the picture's: (batch, positions, channels)."""
-
-    def __init__(self, in_channels: int, out_channels: int):
-        super().__init__(in_channels, out_channels, 1)
-
-    def forward(self, x: Float[Tensor, "batch positions channels"]) -> Float[Tensor, "batch positions out_channels"]:
-        return F.linear(x, self.weight.flatten(1), self.bias)
+        if self.conv_shortcut is not None:
+            x = self.conv_shortcut(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return y + x
 
 
 class Transformer2DModel(nn.Module):
