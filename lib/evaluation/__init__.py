@@ -1,5 +1,6 @@
 """Metrics, one way to ask any language model, and a sandbox for the code that models write."""
 
+from lib.evaluation.atomic_claims import ClaimAccuracy, ClaimTable, claim_holds, verify_caption, verify_captions
 from lib.evaluation.attention import attention_layers, attention_maps, attention_mass, heads_removed
 from lib.evaluation.bootstrap import bootstrap_interval, paired_bootstrap
 from lib.evaluation.completion import (
@@ -58,6 +59,8 @@ from lib.evaluation.traffic import Traffic, interpreter_traffic, tensor_traffic
 
 __all__ = [
     "NEAR_RELATIONS",
+    "ClaimAccuracy",
+    "ClaimTable",
     "Decoding",
     "Embedder",
     "Interval",
@@ -85,6 +88,7 @@ __all__ = [
     "bigram_bits_per_byte",
     "bits_per_byte",
     "bootstrap_interval",
+    "claim_holds",
     "compbench_spatial",
     "compression_bits_per_byte",
     "continuation_logits",
@@ -112,6 +116,8 @@ __all__ = [
     "tensor_traffic",
     "token_nats",
     "unigram_nats",
+    "verify_caption",
+    "verify_captions",
     "visor",
     "visor_picture",
     "wilson_interval",

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from lib.data.scenes.captions import COLOURS, RELATIONS, SHAPES
+from lib.data.scenes.spatial_words import PHRASES
 from lib.data.scenes.things import Thing
 
 NEAR_RELATIONS = ("next to", "near", "on side of")
@@ -29,7 +30,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class SpatialPrompt:
-    """`a red disk left of a blue square`: the name of a thing, a relation, the name of another.
+    """The name of a thing, a relation, the name of another; as text `a red disk to the left of a blue square`.
 
     Raises ValueError for a name that the world does not know, two equal names, and a relation that no rule knows.
     """
@@ -50,7 +51,7 @@ class SpatialPrompt:
             raise ValueError(f"relation must be one of {known}, got {self.relation!r}")
 
     def __str__(self) -> str:
-        return f"a {self.first} {self.relation} a {self.second}"
+        return f"a {self.first} {PHRASES.get(self.relation, self.relation)} a {self.second}"
 
 
 def holds(relation: str, first_centre: Point, second_centre: Point, margin: float = 0.0) -> bool:

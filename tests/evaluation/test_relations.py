@@ -9,7 +9,9 @@ from functools import partial
 import numpy as np
 import pytest
 
+from lib.data.scenes import spatial_captions as captions
 from lib.data.scenes.captions import RELATIONS
+from lib.data.scenes.spatial_world import SpatialWorld, things
 from lib.data.scenes.things import Thing
 from lib.data.scenes.world import SceneWorld
 from lib.evaluation import (
@@ -85,6 +87,24 @@ def test_what_the_world_says_of_its_scenes_holds():
     assert len(rows) > 150
     for row in rows:
         assert holds(scenes.relation(row), *(tuple(map(float, centre)) for centre in scenes.centre[row]))
+
+
+def test_the_ceiling_is_a_hundred_per_cent():
+    """What may be said of a scene is right by every rule on the scene's own things, and its opposite by none."""
+    scenes = SpatialWorld(1).draw("test", 300)
+    asked = []
+    for row in range(300):
+        shown = things(scenes, row)
+        if len(shown) > 1 and (relation := captions.relation_between(*shown[:2])):
+            asked.append((SpatialPrompt(shown[0].name, relation, shown[1].name), shown))
+    assert len(asked) > 200
+    for true, shown in asked:
+        false = SpatialPrompt(true.second, true.relation, true.first)
+        assert visor_picture(true, shown) == (True, True) and visor_picture(false, shown) == (True, False)
+        assert score(true, shown) == 1.0 and score(false, shown) == 0.0
+        assert not geneval_position(false, shown)
+    # GenEval wants more than what may be said: things of 11 pixels must be some pixels apart.
+    assert np.mean([geneval_position(true, shown) for true, shown in asked]) > 0.9
 
 
 def test_visor_by_hand():
@@ -266,7 +286,10 @@ def test_scores_keep_their_prompts():
 
 
 def test_a_prompt_reads_as_the_captions_do():
-    assert str(SpatialPrompt("red disk", "left of", "blue square")) == "a red disk left of a blue square"
+    assert str(LEFT) == "a red disk to the left of a blue square"
+    for relation in RELATIONS:
+        assert str(prompt(relation)) == captions.prompt("red disk", relation, "blue square")
+    assert str(prompt("next to")) == "a red disk next to a blue square"
 
 
 def test_bad_input_is_named():
