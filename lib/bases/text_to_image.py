@@ -52,7 +52,7 @@ GUIDANCE, SAMPLING_STEPS = 3.0, 15
 
 
 def untrained() -> TextToImage:
-    """Positions start near zero, as CLIP's do: those that no caption reaches say nothing, instead of something random."""
+    """Positions start near zero, as CLIP's do: those that no caption reaches say nothing, and not something random."""
     model = TextToImage(TEXT, UNET, SCHEDULE)
     nn.init.normal_(model.text_encoder.embeddings.position_embedding.weight, std=0.01)
     return model
