@@ -72,6 +72,7 @@ from lib.nn.vision.phi import phi_owner
 from lib.nn.vision.quantizers import MultiScaleQuantizer, Quantized
 from lib.nn.vision.released_autoencoder import ReleasedDecoder, ReleasedEncoder
 from lib.nn.vision.small_autoencoder import SmallDecoder, SmallEncoder
+from lib.nn.vision.text_to_image import TextToImage
 from lib.nn.vision.token_ar import TokenAR
 from lib.nn.vision.unet import PreparedContext, PreparedTime, UNet
 from lib.nn.vision.unet_config import UNetConfig
@@ -140,6 +141,7 @@ __all__ = [
     "SmallEncoder",
     "State",
     "TextEncoder",
+    "TextToImage",
     "TokenAR",
     "TransformerConfig",
     "TransformerLM",

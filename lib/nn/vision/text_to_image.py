@@ -1,18 +1,23 @@
 """A text-to-image model: a causal text encoder, a U-Net that reads its states, and a noise schedule.
 
 Latents stand where a VAE would put them, and no network makes them: `pixel_unshuffle` lays each square of 2 x 2 pixels
-into channels, (3, H, W) -> (12, H / 2, W / 2), and `pixel_shuffle` lays it back. Nothing is lost, nothing learned.
+into channels, (3, H, W) -> (12, H / 2, W / 2), and `pixel_shuffle` lays it back. Nothing is lost, nothing learned, and
+nothing is saved: as many numbers as before, on a quarter of the positions.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from lib.nn.language.clip_text import ClipTextConfig, ClipTextEncoder
+from lib.nn.vision.diffusion_sampling import METHODS, sample_latents
 from lib.nn.vision.noise_schedule import NoiseSchedule
-from lib.nn.vision.unet import UNet
+from lib.nn.vision.unet import PreparedContext, UNet
 from lib.nn.vision.unet_config import UNetConfig
 
 
@@ -33,7 +38,10 @@ class TextToImage(nn.Module):
 
     @staticmethod
     def latents(pictures: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 12 half_height half_width"]:
-        """2 x 2 pixels into channels."""
+        """2 x 2 pixels into channels. Raises ValueError for an odd height or width."""
+        height, width = pictures.shape[2:]
+        if height % 2 or width % 2:
+            raise ValueError(f"pictures must have an even height and width, got {height} x {width}")
         return F.pixel_unshuffle(pictures, 2)
 
     @staticmethod
@@ -46,3 +54,69 @@ class TextToImage(nn.Module):
     ) -> tuple[Float[Tensor, "batch length dim"], Bool[Tensor, "batch length"]]:
         """States of every token, and which of them may be seen: those up to the end of the text."""
         return self.text_encoder(tokens), self.text_encoder.until_end(tokens)
+
+    def context(self, tokens: Int[Tensor, "batch length"], guidance: float = 1.0) -> PreparedContext:
+        """The prompts as the U-Net reads them, and after them, unless guidance is 1, as many empty ones.
+
+        What `sample_latents` wants of a text, with gradients where they are on. Raises ValueError for a prompt that is
+        empty, has no end, holds an unknown token or is longer than the encoder.
+        """
+        config = self.text_encoder.config
+        if not len(tokens):
+            raise ValueError("tokens must hold at least one prompt, got none")
+        if int(tokens.min()) < 0 or int(tokens.max()) >= config.vocab_size:
+            raise ValueError(f"tokens must be in 0..{config.vocab_size - 1}, the vocabulary")
+        words = self.text_encoder.ends(tokens) - (tokens[:, 0] == config.bos_token_id).int()
+        if empty := (words < 1).nonzero().flatten().tolist():
+            raise ValueError(f"tokens must hold at least one word of every prompt, prompt {empty[0]} is empty")
+        if guidance == 1:
+            return self.unet.prepare(*self.text_states(tokens))
+        states, seen = self.text_states(torch.cat((tokens, self._empty(tokens)[:1])))  # the empty one is read once
+        count = len(tokens)
+        states = torch.cat((states[:count], states[count:].expand(count, -1, -1)))
+        return self.unet.prepare(states, torch.cat((seen[:count], seen[count:].expand(count, -1))))
+
+    def draw(
+        self,
+        tokens: Int[Tensor, "batch length"],
+        noise: Float[Tensor, "batch 12 half_height half_width"],
+        steps: int = 15,
+        guidance: float = 3.0,
+        sampler: str = "ddim",
+        *,
+        eta: float = 0.0,
+        spacing: str = "leading",
+        offset: int = 1,
+        clip: float | None = None,
+        generator: torch.Generator | None = None,
+        on_step: Callable[[int, Tensor], object] | None = None,
+    ) -> Float[Tensor, "batch 3 height width"]:
+        """Pictures in [-1, 1] for the prompts, from latents that are all `noise`; without gradients.
+
+        Texts are read once and times embedded at once, before the first step. Options: see `sample_latents`, which
+        raises ValueError for a guidance below 0 and a number of steps that the schedule does not have; `context` does
+        so for the tokens, and this for noise of another size and a sampler that does not exist.
+        """
+        if sampler not in METHODS:
+            raise ValueError(f"sampler must be one of {', '.join(METHODS)}, got {sampler!r}")
+        channels = self.unet.config.in_channels
+        if noise.ndim != 4 or noise.shape[:2] != (len(tokens), channels):
+            shape = tuple(noise.shape)
+            raise ValueError(f"noise must be latents ({len(tokens)}, {channels}, height, width), got the shape {shape}")
+        with torch.no_grad():
+            context = self.context(tokens, guidance)
+            times = self.schedule.timesteps(steps, spacing, offset)
+            prepared = dict(zip(times, self.unet.prepare_times(times), strict=True))
+            latents = sample_latents(
+                lambda x, t: self.unet(x, prepared[int(t[0])], context),
+                noise, self.schedule, steps, method=sampler, eta=eta, guidance=guidance, spacing=spacing,
+                offset=offset, clip=clip, generator=generator, on_step=on_step,
+            )  # fmt: skip
+            return self.pictures(latents).clamp(-1, 1)
+
+    def _empty(self, tokens: Tensor) -> Tensor:
+        """The empty text as often and as long as these: begin, end, padding."""
+        config = self.text_encoder.config
+        empty = torch.full_like(tokens, config.pad_token_id)
+        empty[:, 0], empty[:, 1] = config.bos_token_id, config.eos_token_id
+        return empty
