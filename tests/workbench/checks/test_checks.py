@@ -10,12 +10,14 @@ import torch
 from torch.nn import functional as F
 
 from lib.data import encode_windows
+from lib.evaluation.relations import holds, intersection_over_union
 from lib.nn import JambaConfig, cache_bytes, load_balancing_loss, recurrent_state_bytes, routed_layers
 from lib.workbench.checks import (
     jamba,
     mixture_of_depths,
     neurally_compressed_text,
     reft,
+    spright,
     think_and_execute,
     var,
 )
@@ -272,6 +274,53 @@ def by_chance(model, batch, token_losses, rule="top_k", restore=True):
             layer.scores = "learned"
 
 
+def visor(prompts, seen, pick=any, along=holds):
+    found, right = np.zeros((2, len(prompts), 4), dtype=bool)
+    for p, prompt in enumerate(prompts):
+        for i, picture in enumerate(seen[p]):
+            first, second = ([thing for thing in picture if thing.name == n] for n in (prompt.first, prompt.second))
+            found[p, i] = bool(first) and bool(second)
+            right[p, i] = pick(along(prompt.relation, a.centre, b.centre) for a in first for b in second)
+    return found.mean(), right.mean(), right.sum() / found.sum(), [(right.sum(1) >= n).mean() for n in range(1, 5)]
+
+
+def visor_of_found(prompts, seen):
+    found, _, conditional, of_n = visor(prompts, seen)
+    return found, conditional, conditional, of_n
+
+
+def position(relation, first, second, ahead=abs, least=0.5):
+    if first is None or second is None:
+        return 0.0
+    (x_1, y_1), (x_2, y_2) = first.centre, second.centre
+    offsets = {"left of": (x_2 - x_1, y_2 - y_1), "right of": (x_1 - x_2, y_2 - y_1)}
+    along, across = (offsets | {"above": (y_2 - y_1, x_2 - x_1), "below": (y_1 - y_2, x_2 - x_1)})[relation]
+    shared = intersection_over_union(first.box, second.box)
+    place = (1.0 if shared < 0.1 else 0.1 / shared) if along > ahead(across) else 0.0
+    score = first.confidence / 4 + second.confidence / 4 + place / 2
+    return score if score >= least else 0.0
+
+
+def ddim(v, x_t, a_t, a_p, power=0.5):
+    x0, noise = a_t.sqrt() * x_t - (1 - a_t).sqrt() * v, (1 - a_t).sqrt() * x_t + a_t.sqrt() * v
+    return a_p**power * x0 + (1 - a_p) ** power * noise
+
+
+def mirror(picture, caption, swap=(("left", "right"), ("right", "left"))):
+    return picture.flip(-1), " ".join(dict(swap).get(word, word) for word in caption.split())
+
+
+def two_means(real, other, unit=True, power=2):
+    if unit:
+        real, other = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (real, other))
+    return 10 * np.linalg.norm(real.mean(0) - other.mean(0)) ** power
+
+
+def one_axis(caption, words=("above", "below")):
+    kept = [said for said in caption.split(" .") if not set(words) & set(said.split())]
+    return " .".join(kept).strip()
+
+
 RIGHT = [
     (jamba.step, step), (jamba.adjoint, adjoint), (jamba.chunks, chunks), (jamba.router, router), (jamba.large, large),
     (jamba.places, places),
@@ -281,6 +330,8 @@ RIGHT = [
     (neurally_compressed_text.shifted, shifted), (neurally_compressed_text.worth, worth),
     (reft.phi, phi), (reft.count, count), (reft.positions, positions), (reft.reach, reach),
     (var.mask, mask), (var.pyramid, pyramid), (var.keep, keep), (var.pairs, pairs), (var.together, together),
+    (spright.visor, visor), (spright.position, position), (spright.step, ddim), (spright.mirror, mirror),
+    (spright.means, two_means), (spright.one_axis, one_axis),
     (think_and_execute.shuffled, SHUFFLED), (think_and_execute.extract, extract), (think_and_execute.trace, trace),
     (think_and_execute.fairer, fairer),
 ]  # fmt: skip
@@ -337,6 +388,49 @@ WRONG = [
     (var.together, lambda large, small, *a: together(small, large, *a), "large model draws"),
     (var.together, lambda large, small, labels, q, n, *a: large.generate(labels, q, a[0])[1], "too"),
     (var.together, spliced, "without seeing"),
+    (spright.visor, visor_of_found, "all 4 pictures"),
+    (spright.visor, lambda p, s: visor(p, s, along=lambda *a: holds(*a, margin=3)), "one pixel"),
+    (
+        spright.visor,
+        lambda p, s: visor(p, s, pick=lambda right: next(iter(right), False)),
+        "the first alone|two red disks",
+    ),
+    (
+        spright.visor,
+        lambda p, s: visor(p, s, along=lambda r, a, b: holds(r, (a[0], -a[1]), (b[0], -b[1]))),
+        "downwards",
+    ),
+    (spright.visor, lambda p, s: (*visor(p, s)[:3], [0.5] * 4), "VISOR_1"),
+    (spright.position, lambda *a: position(*a, ahead=lambda across: 0), "diagonal"),
+    (spright.position, lambda *a: position(*a, least=0), "side"),
+    (spright.position, lambda r, a, b: float(position(r, a, b) > 0), "0.85"),
+    (spright.step, lambda v, x, a_t, a_p: ddim(v, x, a_t, a_p, power=1), "square roots"),
+    (spright.step, lambda v, x, a_t, a_p: ddim(v, x, a_t, a_t), "x_t again"),
+    (
+        spright.step,
+        lambda v, x, a_t, a_p: a_p.sqrt() * (x - (1 - a_t).sqrt() * v) / a_t.sqrt() + (1 - a_p).sqrt() * v,
+        "not the noise",
+    ),
+    (spright.mirror, lambda picture, caption: (picture.flip(-1), caption), "no longer true"),
+    (spright.mirror, lambda picture, caption: mirror(picture.flip(-2).flip(-1), caption), "upside down"),
+    (
+        spright.mirror,
+        lambda picture, caption: mirror(
+            picture, caption, swap=(("left", "right"), ("right", "left"), ("above", "below"))
+        ),
+        "stay",
+    ),
+    (spright.mirror, lambda p, caption: (p.flip(-1), caption.replace("left", "right").replace("right", "left")), None),
+    (spright.means, lambda real, other: two_means(real, other, unit=False), "length"),
+    (spright.means, lambda real, other: two_means(real, other, power=1), "squared"),
+    (spright.means, lambda real, other: two_means(real, other) / 10, "1000"),
+    (
+        spright.one_axis,
+        lambda caption: " ".join(w for w in caption.split() if w not in ("above", "below")),
+        "first sentence",
+    ),
+    (spright.one_axis, lambda caption: one_axis(caption, words=("above",)), "still says"),
+    (spright.one_axis, lambda caption: caption.split(" .")[0] + " .", "all else"),
     (think_and_execute.shuffled, SHUFFLED.replace("print(one, has[one], other, has[other])", "print(one)"), "read off"),
     (
         think_and_execute.shuffled,
@@ -376,6 +470,6 @@ def test_a_plausible_wrong_answer_is_told_why(check, answer, fits):
 
 
 def test_every_checker_is_tried():
-    modules = (jamba, mixture_of_depths, neurally_compressed_text, reft, think_and_execute, var)
+    modules = (jamba, mixture_of_depths, neurally_compressed_text, reft, spright, think_and_execute, var)
     known = {id(value) for module in modules for value in vars(module).values() if isinstance(value, Exercise)}
     assert known == {id(check) for check, _ in RIGHT} == {id(check) for check, *_ in WRONG}
