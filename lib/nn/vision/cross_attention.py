@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 
 
@@ -51,15 +51,21 @@ class CrossAttention(nn.Module):
         self, x: Float[Tensor, "batch positions dim"], seen: KeysValues | None = None
     ) -> Float[Tensor, "batch positions dim"]:
         """Attend to what is `seen`, or where that is None to x itself."""
-        queries = self._heads(self.to_q(x))  # (batch, heads, positions, head_dim)
-        keys, values, mask = self.keys_values(x) if seen is None else seen
+        if seen is None and type(self.to_q) is type(self.to_k) is type(self.to_v) is nn.Linear:
+            weight = torch.cat((self.to_q.weight, self.to_k.weight, self.to_v.weight))  # one product instead of three
+            queries, keys, values = (self._heads(part) for part in F.linear(x, weight).chunk(3, -1))
+            mask = None
+        else:
+            queries = self._heads(self.to_q(x))  # (batch, heads, positions, head_dim)
+            keys, values, mask = self.keys_values(x) if seen is None else seen
         if self.maps is None:
             attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
         else:
             weights = self._weights(queries, keys, mask)
             self.maps.append(weights)
             attended = weights @ values
-        return self.to_out[0](attended.transpose(1, 2).flatten(2))
+        (project,) = self.to_out
+        return project(attended.transpose(1, 2).flatten(2))
 
     def _weights(self, queries: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
         dtype = queries.dtype
@@ -71,7 +77,13 @@ class CrossAttention(nn.Module):
         return scores.softmax(-1).to(dtype)
 
     def _heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+        batch, length, dim = x.shape
+        return x.view(batch, length, self.num_heads, dim // self.num_heads).transpose(1, 2)
+
+
+def repeated(x: Shaped[Tensor, "few ..."], like: Shaped[Tensor, "many ..."]) -> Shaped[Tensor, "many ..."]:
+    """All rows of x again and again until there are as many as `like` has."""
+    return x if len(x) == len(like) else torch.cat((x,) * (len(like) // len(x)))
 
 
 @contextmanager
@@ -118,13 +130,14 @@ class FeedForward(nn.Module):
         self.net = nn.ModuleList((gate, nn.Identity(), nn.Linear(4 * dim, dim)))
 
     def forward(self, x: Float[Tensor, "batch positions dim"]) -> Float[Tensor, "batch positions dim"]:
-        project = self.net[0].proj
+        gated, _, back = self.net
+        project = gated.proj
         if type(project) is nn.Linear:  # as two products, neither of which is copied or too large for the cache
             parts = zip(project.weight.chunk(2), project.bias.chunk(2), strict=True)
             values, gate = (F.linear(x, weight, bias) for weight, bias in parts)
         else:
             values, gate = project(x).chunk(2, -1)
-        return self.net[2](values * F.gelu(gate))
+        return back(values * F.gelu(gate))
 
 
 class BasicTransformerBlock(nn.Module):
@@ -141,5 +154,6 @@ class BasicTransformerBlock(nn.Module):
         self, x: Float[Tensor, "batch positions dim"], text: KeysValues
     ) -> Float[Tensor, "batch positions dim"]:
         x = x + self.attn1(self.norm1(x))
+        x = repeated(x, text.keys)
         x = x + self.attn2(self.norm2(x), text)
         return x + self.ff(self.norm3(x))

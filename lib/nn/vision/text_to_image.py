@@ -108,7 +108,7 @@ class TextToImage(nn.Module):
             times = self.schedule.timesteps(steps, spacing, offset)
             prepared = dict(zip(times, self.unet.prepare_times(times), strict=True))
             latents = sample_latents(
-                lambda x, t: self.unet(x, prepared[int(t[0])], context),
+                lambda x, t: self.unet(x[: len(tokens)], prepared[int(t[0])], context),  # both halves are the same
                 noise, self.schedule, steps, method=sampler, eta=eta, guidance=guidance, spacing=spacing,
                 offset=offset, clip=clip, generator=generator, on_step=on_step,
             )  # fmt: skip

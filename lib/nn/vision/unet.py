@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from lib.nn.language import hugging_face
 from lib.nn.vision.cross_attention import CrossAttention, KeysValues
 from lib.nn.vision.diffusers_folder import read_diffusers_weights
-from lib.nn.vision.unet_blocks import DownBlock, MidBlock, ResnetBlock2D, UpBlock
+from lib.nn.vision.unet_blocks import DownBlock, GroupNorm, MidBlock, ResnetBlock2D, UpBlock
 from lib.nn.vision.unet_config import UNetConfig
 
 
@@ -62,7 +62,7 @@ class UNet(nn.Module):
                 ins.append(width + skips.pop())
                 width = widths[level]
             self.up_blocks.append(UpBlock(ins, width, _heads_if(kind, heads[level]), config, level == 0))
-        self.conv_norm_out = nn.GroupNorm(config.norm_num_groups, width, config.norm_eps)
+        self.conv_norm_out = GroupNorm(config.norm_num_groups, width, config.norm_eps)
         self.conv_out = nn.Conv2d(width, config.out_channels, 3, padding=1)
         self.to(memory_format=torch.channels_last)
 
@@ -70,12 +70,14 @@ class UNet(nn.Module):
         self,
         x: Float[Tensor, "batch in_channels height width"],
         t: Int[Tensor, "#batch"] | Float[Tensor, "#batch"] | int | PreparedTime,
-        context: Float[Tensor, "batch tokens context_dim"] | PreparedContext,
-        context_mask: Bool[Tensor, "batch tokens"] | None = None,
-    ) -> Float[Tensor, "batch out_channels height width"]:
+        context: Float[Tensor, "texts tokens context_dim"] | PreparedContext,
+        context_mask: Bool[Tensor, "texts tokens"] | None = None,
+    ) -> Float[Tensor, "texts out_channels height width"]:
         """`context_mask` is True at tokens that may be seen; with a prepared context it is given to `prepare`.
 
-        Raises ValueError for another number of channels or of context features, and as `prepare` does.
+        There may be k times as many texts as pictures, all pictures' first, second ... text in turn, as guidance asks
+        for: what comes before the first look at a text is then computed once. Every text has its output.
+        Raises ValueError for another number of channels, texts or context features, and as `prepare` does.
         """
         if x.shape[1] != self.config.in_channels:
             raise ValueError(f"x must have in_channels ({self.config.in_channels}) channels, got {x.shape[1]}")
@@ -83,6 +85,11 @@ class UNet(nn.Module):
             context = self.prepare(context, context_mask)
         elif context_mask is not None:
             raise ValueError("context_mask must be given to prepare, not beside a prepared context")
+        texts = len(context.layers[0].keys)
+        if not len(x) or texts % len(x):
+            raise ValueError(
+                f"context must hold as many texts as x pictures ({len(x)}), or k times as many, got {texts}"
+            )
         if not isinstance(t, PreparedTime):
             times = t if isinstance(t, Tensor) else torch.tensor([t], device=x.device)
             t = PreparedTime(self._shifts(times))
