@@ -108,7 +108,7 @@ def attention_maps(model: nn.Module, kind: str = "cross") -> Iterator[dict[str, 
     }
     if not layers:
         raise ValueError(f"model must hold a U-Net with attention, {type(model).__name__} has none")
-    order = sorted(layers, key=lambda name: next(i for i, p in enumerate(("down_", "mid_", "up_")) if p in name))
+    order = sorted(layers, key=lambda name: ("mid_block" in name) + 2 * ("up_blocks" in name))  # as the layers run
     maps: dict[str, list[Tensor]] = {name: [] for name in order}
     before = {name: module.maps for name, module in layers.items()}
     try:
@@ -150,9 +150,8 @@ class BasicTransformerBlock(nn.Module):
         self.attn2 = CrossAttention(dim, num_heads, context_dim, upcast)
         self.ff = FeedForward(dim)
 
-    def forward(
-        self, x: Float[Tensor, "batch positions dim"], text: KeysValues
-    ) -> Float[Tensor, "batch positions dim"]:
+    def forward(self, x: Float[Tensor, "few positions dim"], text: KeysValues) -> Float[Tensor, "many positions dim"]:
+        """One row for each text; `text` may hold several times as many texts as x has rows."""
         x = x + self.attn1(self.norm1(x))
         x = repeated(x, text.keys)
         x = x + self.attn2(self.norm2(x), text)

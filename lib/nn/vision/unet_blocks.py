@@ -2,6 +2,7 @@
 
 Names as in diffusers' `UNet2DConditionModel`. What the layers are told comes as two iterators, `shifts` of the
 res-blocks and `texts` of the transformers, of which every layer takes its own, in the order in which the layers run.
+Where there are more texts than pictures, the first transformer makes as many rows of x as there are texts.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Transformer2DModel(nn.Module):
 
     def forward(
         self, x: Float[Tensor, "batch channels height width"], texts: Iterator[KeysValues]
-    ) -> Float[Tensor, "batch channels height width"]:
+    ) -> Float[Tensor, "many channels height width"]:
         rows = self.proj_in(self.norm(x).permute(0, 2, 3, 1).flatten(1, 2))  # (batch, height * width, channels)
         for block in self.transformer_blocks:
             rows = block(rows, next(texts))
@@ -145,7 +146,7 @@ class DownBlock(Level):
         shifts: Iterator[Tensor],
         texts: Iterator[KeysValues],
         skips: list[Tensor],
-    ) -> Float[Tensor, "batch out_channels new_height new_width"]:
+    ) -> Float[Tensor, "many out_channels new_height new_width"]:
         for resnet, attention in self.layers():
             x = resnet(x, next(shifts))
             if attention is not None:
@@ -166,7 +167,7 @@ class MidBlock(Level):
 
     def forward(
         self, x: Float[Tensor, "batch channels height width"], shifts: Iterator[Tensor], texts: Iterator[KeysValues]
-    ) -> Float[Tensor, "batch channels height width"]:
+    ) -> Float[Tensor, "many channels height width"]:
         for resnet, attention in self.layers():
             x = resnet(x, next(shifts))
             if attention is not None:
@@ -187,7 +188,7 @@ class UpBlock(Level):
         shifts: Iterator[Tensor],
         texts: Iterator[KeysValues],
         skips: list[Tensor],
-    ) -> Float[Tensor, "batch out_channels new_height new_width"]:
+    ) -> Float[Tensor, "many out_channels new_height new_width"]:
         for resnet, attention in self.layers():
             x = resnet(torch.cat((x, repeated(skips.pop(), x)), 1), next(shifts))
             if attention is not None:
