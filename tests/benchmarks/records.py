@@ -20,7 +20,7 @@ PAGE = ROOT / "kernels" / "BENCHMARKS.md"
 FIGURES = ("ours", "theirs", "ratio")
 COLUMNS = ("subject", "case", "unit", "ours", "peer", "theirs", "ratio", "device", "date", "hardware", "threads")
 COLUMNS += ("versions",)
-PEERS = ("torch", "triton", "transformers", "mambapy", "mamba-ssm", "peft", "constriction")
+PEERS = ("torch", "triton", "transformers", "diffusers", "mambapy", "mamba-ssm", "peft", "constriction")
 """Distributions whose versions a row records, where they are installed."""
 Row = dict[str, str]
 

@@ -15,7 +15,9 @@ import torch
 from kernels import dispatch
 from lib.evaluation.timing import interleaved
 
-SUBJECTS = ("scan", "experts", "norms", "routing", "codes", "language", "images", "adapters", "sandbox", "coding")
+SUBJECTS = (
+    "scan", "experts", "norms", "routing", "codes", "language", "images", "diffusion", "adapters", "sandbox", "coding"
+)  # fmt: skip
 DEVICE = torch.device("cuda" if dispatch.HAS_GPU and dispatch.HAS_TRITON else "cpu")
 """Where the kernels race: on a GPU their Triton forms, elsewhere their PyTorch forms."""
 

@@ -14,16 +14,18 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 
 class KeysValues(NamedTuple):
-    """What a layer reads of a text, and of whom it reads: computed once for all steps of a sampler."""
+    """What a layer reads of a text, computed once for all steps of a sampler. The mask is added to the scores: 0 at
+    tokens that may be seen, else minus infinity.
+    """
 
     keys: Float[Tensor, "batch heads tokens head_dim"]
     values: Float[Tensor, "batch heads tokens head_dim"]
-    mask: Bool[Tensor, "batch 1 1 tokens"] | None = None
+    mask: Float[Tensor, "batch 1 1 tokens"] | None = None
 
 
 class CrossAttention(nn.Module):
@@ -42,9 +44,9 @@ class CrossAttention(nn.Module):
         self.maps: list[Tensor] | None = None
 
     def keys_values(
-        self, context: Float[Tensor, "batch tokens context_dim"], mask: Bool[Tensor, "batch 1 1 tokens"] | None = None
+        self, context: Float[Tensor, "batch tokens context_dim"], mask: Float[Tensor, "batch 1 1 tokens"] | None = None
     ) -> KeysValues:
-        """K and V of what is attended to; `mask` is True at tokens that may be seen."""
+        """K and V of what is attended to."""
         return KeysValues(self._heads(self.to_k(context)), self._heads(self.to_v(context)), mask)
 
     def forward(
@@ -73,7 +75,7 @@ class CrossAttention(nn.Module):
             queries, keys = queries.float(), keys.float()
         scores = queries @ keys.transpose(-1, -2) * queries.shape[-1] ** -0.5
         if mask is not None:
-            scores = scores.masked_fill(~mask, -torch.inf)
+            scores = scores + mask
         return scores.softmax(-1).to(dtype)
 
     def _heads(self, x: Tensor) -> Tensor:

@@ -93,9 +93,10 @@ class TextToImage(nn.Module):
     ) -> Float[Tensor, "batch 3 height width"]:
         """Pictures in [-1, 1] for the prompts, from latents that are all `noise`; without gradients.
 
-        Texts are read once and times embedded at once, before the first step. Options: see `sample_latents`, which
-        raises ValueError for a guidance below 0 and a number of steps that the schedule does not have; `context` does
-        so for the tokens, and this for noise of another size and a sampler that does not exist.
+        Texts are read once and times embedded at once, before the first step. What `on_step` gets, and attention maps
+        that are recorded meanwhile, are torch's inference tensors: to look at, not to train on. Options: see
+        `sample_latents`, which raises ValueError for a guidance below 0 and a number of steps that the schedule does
+        not have; `context` does so for the tokens, and this for noise of another size and an unknown sampler.
         """
         if sampler not in METHODS:
             raise ValueError(f"sampler must be one of {', '.join(METHODS)}, got {sampler!r}")
@@ -103,7 +104,7 @@ class TextToImage(nn.Module):
         if noise.ndim != 4 or noise.shape[:2] != (len(tokens), channels):
             shape = tuple(noise.shape)
             raise ValueError(f"noise must be latents ({len(tokens)}, {channels}, height, width), got the shape {shape}")
-        with torch.no_grad():
+        with torch.inference_mode():
             context = self.context(tokens, guidance)
             times = self.schedule.timesteps(steps, spacing, offset)
             prepared = dict(zip(times, self.unet.prepare_times(times), strict=True))
@@ -112,7 +113,8 @@ class TextToImage(nn.Module):
                 noise, self.schedule, steps, method=sampler, eta=eta, guidance=guidance, spacing=spacing,
                 offset=offset, clip=clip, generator=generator, on_step=on_step,
             )  # fmt: skip
-            return self.pictures(latents).clamp(-1, 1)
+            pictures = self.pictures(latents).clamp(-1, 1)
+        return pictures.clone()  # outside of inference mode: a tensor like any other
 
     def _empty(self, tokens: Tensor) -> Tensor:
         """The empty text as often and as long as these: begin, end, padding."""

@@ -124,7 +124,9 @@ class UNet(nn.Module):
             context_mask = context_mask.bool()
             if not context_mask.any(1).all():
                 raise ValueError("context_mask must leave at least one token of every text")
-            mask = None if context_mask.all() else context_mask[:, None, None, :]
+            if not context_mask.all():
+                hidden = ~context_mask[:, None, None, :]
+                mask = torch.zeros_like(hidden, dtype=context.dtype).masked_fill_(hidden, -torch.inf)
         return PreparedContext(tuple(layer.keys_values(context, mask) for layer in self._text_layers()))
 
     def prepare_times(self, t: Sequence[int] | Int[Tensor, " times"]) -> list[PreparedTime]:

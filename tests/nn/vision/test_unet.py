@@ -97,7 +97,9 @@ def test_a_mask_that_hides_nothing_is_left_out_and_one_that_hides_is_kept():
     model, (_, _, context) = ours(), inputs()
     assert all(layer.mask is None for layer in model.prepare(context, torch.ones(3, 7, dtype=torch.bool)).layers)
     mask = torch.arange(7) < torch.tensor([[7], [3], [1]])
-    assert all(layer.mask.tolist() == mask[:, None, None].tolist() for layer in model.prepare(context, mask).layers)
+    for layer in model.prepare(context, mask).layers:
+        assert layer.mask.shape == (3, 1, 1, 7) and torch.equal(layer.mask[:, 0, 0] == 0, mask)
+        assert layer.mask[:, 0, 0][~mask].eq(-torch.inf).all()
 
 
 @pytest.mark.parametrize("name", ["the course's", "two layers", "attention above"])
