@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from lib.bases import caption_encoder
 from lib.bases.caption_encoder import BATCH, CONFIG, HELD_OUT, RECIPE, SCALE, SCENES, batches, scenes, shortest, vectors
 from lib.data.scenes.spatial_claims import claims_of
 from lib.data.scenes.spatial_words import BOS, CONTEXT_LENGTH, EOS, PAD, VOCABULARY, decode_caption, encode_captions
@@ -92,6 +93,16 @@ def test_a_batch_holds_captions_their_paraphrases_and_their_opposites_in_this_or
 def test_shortest_keeps_every_word():
     tokens = encode_captions(["a red disk", "a red disk above a blue square"])
     assert np.array_equal(shortest(tokens), tokens[:, :9]) and not (tokens[:, 9:] != PAD).any()
+
+
+def test_training_and_gate_ask_for_scenes_of_their_own_split(monkeypatch: pytest.MonkeyPatch):
+    asked = []
+    monkeypatch.setattr(caption_encoder, "scenes", lambda split, count: asked.append(split) or scenes(split, count))
+    batches()(0)
+    assert set(asked) == {"train"}
+    asked.clear()
+    RECIPE.measured(AxisBag())
+    assert set(asked) == {"validation"}
 
 
 def test_what_is_held_out_is_not_read_and_no_held_out_pair_is():
