@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lib.bases import base_names, described, files_of, is_of_its_recipe, load, recipe_of, renewed, store
+from lib.training.checkpoint import write_tensors
 from lib.workbench.course import Course, CourseError
 from lib.workbench.hardware import hardware
 
@@ -12,7 +13,8 @@ def make_base(course: Course, name: str, *, retrain: bool = False) -> str:
 
     A base of today's recipe is left alone. Where code was edited that changes neither the first losses nor the gate,
     its card gets the new digest. Otherwise, or with `retrain`, it is trained; an interrupted training goes on from
-    build/bases. Raises CourseError for a name without a recipe and where the trained base misses its gate.
+    build/bases. Raises CourseError for a name without a recipe and where the trained base misses its gate; its weights
+    are then kept in build/bases, to be looked at: an hour of training is not lost with a threshold.
     """
     try:
         recipe = recipe_of(name)
@@ -27,7 +29,9 @@ def make_base(course: Course, name: str, *, retrain: bool = False) -> str:
         card = described(recipe, model, history, hardware=hardware())
         weights, card_file = store(recipe, model, card, course.root)
     except RuntimeError as error:
-        raise CourseError(str(error)) from None
+        kept = course.build / "bases" / f"{name}-not-stored.safetensors"
+        write_tensors(kept, {key: part.detach().cpu() for key, part in model.state_dict().items()}, {"name": name})
+        raise CourseError(f"{error}. Its weights lie in {kept.relative_to(course.root)}") from None
     megabytes = weights.stat().st_size / 1e6
     return f"written: data/bases/{weights.name} ({megabytes:.1f} MB) and {card_file.name}; {card.line}"
 

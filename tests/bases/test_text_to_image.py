@@ -123,19 +123,17 @@ def loaded(monkeypatch: pytest.MonkeyPatch, bases):
     monkeypatch.setattr(text_to_image, "load", bases.__getitem__)
 
 
-def test_the_text_encoder_is_the_shipped_one_and_training_leaves_it_so(undrawn, loaded, bases):
+def test_the_text_encoder_begins_as_the_shipped_one_and_learns_on(undrawn, loaded, bases):
     shipped = bases["caption_encoder"][0].state_dict()
     model = RECIPE.untrained()
     text = model.text_encoder.state_dict()
     assert set(text) == set(shipped) and all(torch.equal(part, shipped[name]) for name, part in text.items())
-    assert not any(part.requires_grad for part in model.text_encoder.parameters())
-    assert all(part.requires_grad for part in model.unet.parameters())
+    assert all(part.requires_grad for part in model.parameters())
     trained, _ = replace(RECIPE, steps=2).train(progress=False)
-    text = trained.text_encoder.state_dict()
-    assert all(torch.equal(part, shipped[name]) for name, part in text.items())
-    fresh = model.unet.state_dict()
-    changed = [not torch.equal(part, fresh[name]) for name, part in trained.unet.state_dict().items()]
-    assert np.mean(changed) > 0.95
+    for before, after in ((model.text_encoder, trained.text_encoder), (model.unet, trained.unet)):
+        fresh = before.state_dict()
+        changed = [not torch.equal(part, fresh[name]) for name, part in after.state_dict().items()]
+        assert np.mean(changed) > 0.9
 
 
 def test_the_loss_is_the_squared_error_of_the_velocity_with_some_captions_dropped(loaded):

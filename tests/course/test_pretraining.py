@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import torch
 
-from lib.bases import Card, files_of, is_of_its_recipe
+from lib.bases import Card, base_names, files_of, is_of_its_recipe
 from lib.course.commands import main
 from lib.course.pretraining import make_base
+from lib.training.checkpoint import read_tensors
 from lib.workbench.course import Course, CourseError
 from tests.bases.toy import toy
 
@@ -66,9 +68,12 @@ def test_an_edit_that_changes_the_training_trains_anew(course, monkeypatch, caps
 
 def test_a_base_that_misses_its_gate_is_not_written(course, monkeypatch):
     recipes(monkeypatch, least=1.5)
-    with pytest.raises(CourseError, match=r"needs 1\.500"):
+    kept = course.build / "bases" / "skills-not-stored.safetensors"
+    with pytest.raises(CourseError, match=r"needs 1\.500 .*\. Its weights lie in build/bases/skills-not-stored\.saf"):
         make_base(course, "skills")
     assert not any(file.exists() for file in files_of("skills", course.root))
+    weights, _ = read_tensors(kept)
+    assert torch.equal(weights["weight"], toy().train(progress=False)[0].weight)
 
 
 def test_the_command_takes_one_base_or_all(course, monkeypatch, capsys):
@@ -82,4 +87,4 @@ def test_the_command_takes_one_base_or_all(course, monkeypatch, capsys):
 
 def test_an_unknown_base_is_one_sentence(tmp_path, capsys):
     assert main(["bases", "llama"], Course(tmp_path)) == 2
-    assert capsys.readouterr().err.startswith("name must be one of the bases composer, composer_half, reasoner, skills")
+    assert capsys.readouterr().err.startswith(f"name must be one of the bases {', '.join(base_names())}, got 'llama'")

@@ -3,6 +3,10 @@
 Latents stand where a VAE would put them, and no network makes them: `pixel_unshuffle` lays each square of 2 x 2 pixels
 into channels, (3, H, W) -> (12, H / 2, W / 2), and `pixel_shuffle` lays it back. Nothing is lost, nothing learned, and
 nothing is saved: as many numbers as before, on a quarter of the positions.
+
+A U-Net of few layers hardly knows where on the picture it is: only the zeros beyond the edges tell it. Where it takes
+two channels more than it gives, the coordinates of each place are laid beside the latents (CoordConv; Liu et al., arXiv
+1807.03247).
 """
 
 from __future__ import annotations
@@ -17,14 +21,23 @@ from torch import Tensor, nn
 from lib.nn.language.clip_text import ClipTextConfig, ClipTextEncoder
 from lib.nn.vision.diffusion_sampling import METHODS, sample_latents
 from lib.nn.vision.noise_schedule import NoiseSchedule
-from lib.nn.vision.unet import PreparedContext, UNet
+from lib.nn.vision.unet import PreparedContext, PreparedTime, UNet
 from lib.nn.vision.unet_config import UNetConfig
+
+COORDINATES = 2
+
+
+def coordinates(x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch 2 height width"]:
+    """Of each place from the left and from the top, -1 to 1."""
+    down, across = (torch.linspace(-1, 1, side, dtype=x.dtype, device=x.device) for side in x.shape[2:])
+    grid = torch.stack((across.expand(len(down), -1), down[:, None].expand(-1, len(across))))
+    return grid.expand(len(x), -1, -1, -1)
 
 
 class TextToImage(nn.Module):
     """Pictures (batch, 3, H, W) in [-1, 1] from tokens (batch, length); the encoder's width is what the U-Net reads.
 
-    Raises ValueError when the two do not fit.
+    Raises ValueError when the two do not fit, and for a U-Net that takes other channels than it gives, or two more.
     """
 
     def __init__(self, text: ClipTextConfig, unet: UNetConfig, schedule: NoiseSchedule):
@@ -32,6 +45,10 @@ class TextToImage(nn.Module):
             raise ValueError(
                 f"cross_attention_dim must be the text encoder's hidden_size ({text.hidden_size}), "
                 f"got {unet.cross_attention_dim}"
+            )
+        if unet.in_channels - unet.out_channels not in (0, COORDINATES):
+            raise ValueError(
+                f"in_channels must be out_channels ({unet.out_channels}) or {COORDINATES} more, got {unet.in_channels}"
             )
         super().__init__()
         self.text_encoder, self.unet, self.schedule = ClipTextEncoder(text), UNet(unet), schedule
@@ -48,6 +65,18 @@ class TextToImage(nn.Module):
     def pictures(latents: Float[Tensor, "batch 12 half_height half_width"]) -> Float[Tensor, "batch 3 height width"]:
         """The way back."""
         return F.pixel_shuffle(latents, 2)
+
+    def denoise(
+        self,
+        x: Float[Tensor, "batch channels height width"],
+        t: Int[Tensor, "#batch"] | Float[Tensor, "#batch"] | int | PreparedTime,
+        context: Float[Tensor, "texts tokens context_dim"] | PreparedContext,
+        context_mask: Bool[Tensor, "texts tokens"] | None = None,
+    ) -> Float[Tensor, "texts channels height width"]:
+        """What the U-Net says of the latents x, which get their coordinates where it takes them; else as `UNet`."""
+        if self.unet.config.in_channels > self.unet.config.out_channels:
+            x = torch.cat((x, coordinates(x)), 1)
+        return self.unet(x, t, context, context_mask)
 
     def text_states(
         self, tokens: Int[Tensor, "batch length"]
@@ -100,7 +129,7 @@ class TextToImage(nn.Module):
         """
         if sampler not in METHODS:
             raise ValueError(f"sampler must be one of {', '.join(METHODS)}, got {sampler!r}")
-        channels = self.unet.config.in_channels
+        channels = self.unet.config.out_channels
         if noise.ndim != 4 or noise.shape[:2] != (len(tokens), channels):
             shape = tuple(noise.shape)
             raise ValueError(f"noise must be latents ({len(tokens)}, {channels}, height, width), got the shape {shape}")
@@ -109,7 +138,7 @@ class TextToImage(nn.Module):
             times = self.schedule.timesteps(steps, spacing, offset)
             prepared = dict(zip(times, self.unet.prepare_times(times), strict=True))
             latents = sample_latents(
-                lambda x, t: self.unet(x[: len(tokens)], prepared[int(t[0])], context),  # both halves are the same
+                lambda x, t: self.denoise(x[: len(tokens)], prepared[int(t[0])], context),  # both halves are the same
                 noise, self.schedule, steps, method=sampler, eta=eta, guidance=guidance, spacing=spacing,
                 offset=offset, clip=clip, generator=generator, on_step=on_step,
             )  # fmt: skip

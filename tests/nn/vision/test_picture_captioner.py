@@ -24,6 +24,15 @@ def captioner() -> PictureCaptioner:
     return captioner.eval()
 
 
+def test_places_begin_as_a_linear_map_of_their_coordinates(captioner):
+    """From the top and from the left: a step to the right adds the same vector everywhere, and so does a step down."""
+    grid = captioner.encoder.places.detach().unflatten(0, (4, 4))
+    for steps in (grid.diff(dim=0), grid.diff(dim=1)):
+        assert steps.abs().max() > 0.1
+        torch.testing.assert_close(steps, steps[:1, :1].expand_as(steps), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(grid.mean((0, 1)), torch.zeros(16), atol=1e-5, rtol=0)
+
+
 def test_likelihoods_of_all_captions_of_a_length_sum_to_one(captioner):
     picture = torch.randn(1, 3, 16, 16)
     every = torch.tensor([[1, *words] for words in itertools.product(range(7), repeat=3)])

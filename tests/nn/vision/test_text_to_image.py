@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from lib.nn import ClipTextConfig, NoiseSchedule, TextToImage, UNetConfig, attention_maps, sample_latents
+from lib.nn.vision.text_to_image import coordinates
 from tests.nn.vision.tiny_unets import arguments
 
 TEXT = ClipTextConfig(20, 24, 32, 1, 2, max_position_embeddings=9, bos_token_id=1, eos_token_id=2, pad_token_id=0)
@@ -64,6 +65,33 @@ def test_pictures_are_those_of_diffusers_loop(model, guidance):
     torch.testing.assert_close(drawn, expected, atol=1e-5, rtol=1e-5)
 
 
+def test_coordinates_say_how_far_from_the_left_and_from_the_top():
+    found = coordinates(torch.zeros(2, 5, 3, 2, dtype=torch.float64))
+    assert found.dtype == torch.float64 and found.shape == (2, 2, 3, 2)
+    assert found[1, 0].tolist() == [[-1, 1]] * 3 and found[1, 1].tolist() == [[-1, -1], [0, 0], [1, 1]]
+
+
+def test_a_unet_that_takes_coordinates_gets_them_at_every_step():
+    """Its weights of the latents are those of a U-Net without; with weights of zero for the coordinates it is the same,
+    and with others it is that U-Net on latents and coordinates."""
+    torch.manual_seed(0)
+    plain = UNetConfig.from_dict(arguments("the course's"))
+    schedule = NoiseSchedule("scaled_linear", 1000, "v")
+    without = TextToImage(TEXT, plain, schedule).eval()
+    places = TextToImage(TEXT, dataclasses.replace(plain, in_channels=14), schedule).eval()
+    state = without.state_dict()
+    extra = torch.zeros_like(state["unet.conv_in.weight"][:, :2])
+    places.load_state_dict(state | {"unet.conv_in.weight": torch.cat((state["unet.conv_in.weight"], extra), 1)})
+    drawn = [model.draw(PROMPTS, NOISE, 3) for model in (without, places)]
+    torch.testing.assert_close(*drawn, atol=1e-5, rtol=1e-5)
+    with torch.no_grad():
+        places.unet.conv_in.weight[:, 12:] += 0.1
+        context = places.context(PROMPTS)
+        laid = torch.cat((NOISE, coordinates(NOISE)), 1)
+        assert torch.equal(places.denoise(NOISE, 500, context), places.unet(laid, 500, context))
+    assert (places.draw(PROMPTS, NOISE, 3) - drawn[0]).abs().max() > 1e-3
+
+
 def test_drawn_one_by_one_and_together_are_the_same_and_so_is_more_padding(model):
     together = model.draw(PROMPTS, NOISE, steps=3)
     padded = torch.nn.functional.pad(PROMPTS, (0, 3))
@@ -100,6 +128,12 @@ def test_a_context_carries_gradients_to_the_text_encoder(model):
     table = model.text_encoder.embeddings.token_embedding.weight.grad
     assert table[[1, 2, 5, 10]].abs().sum(1).gt(0).all() and table[[11, 19]].eq(0).all()
     model.zero_grad()
+
+
+def test_a_unet_of_other_channels_is_refused():
+    unet = dataclasses.replace(UNetConfig.from_dict(arguments("the course's")), in_channels=13)
+    with pytest.raises(ValueError, match=r"^in_channels must be out_channels \(12\) or 2 more, got 13$"):
+        TextToImage(TEXT, unet, NoiseSchedule("scaled_linear", 1000, "v"))
 
 
 @pytest.mark.wrong_arguments
