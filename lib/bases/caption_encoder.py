@@ -25,7 +25,7 @@ from lib.data.scenes.things import Thing
 from lib.nn.language.clip_text import ClipTextConfig, ClipTextEncoder
 
 SEED, BATCH, STEPS, SCALE = 3, 64, 1_500, 20.0
-SCENES, HELD_OUT = 4_096, 512
+SCENES, HELD_OUT = 4_096, 256
 CONFIG = ClipTextConfig(
     vocab_size=len(VOCABULARY), hidden_size=64, intermediate_size=256, num_hidden_layers=2, num_attention_heads=4,
     max_position_embeddings=CONTEXT_LENGTH, hidden_act="gelu", bos_token_id=BOS, eos_token_id=EOS, pad_token_id=PAD,

@@ -26,7 +26,7 @@ from lib.nn.vision.picture_captioner import CaptionerConfig, PictureCaptioner
 SEED, BATCH, STEPS = 2, 64, 2_000
 REGIMES = ("few", "many")
 CONFIG = CaptionerConfig(len(VOCABULARY))
-HELD_OUT = 150
+HELD_OUT = 40
 """Pictures of each regime in the gate."""
 _BLOCK, _STEPS_A_BLOCK = 256, 40
 
@@ -77,11 +77,11 @@ def written_claims(model: nn.Module, count: int):
     """The claims of its captions of `count` held-out renders of each regime, held against what they show."""
     device, captions, told = next(model.parameters()).device, [], []
     for regime in REGIMES:
-        pictures, seen = shown(regime, "captioner validation", 0)
-        noisy = with_noise(pictures[:count], generator(SEED, 2, REGIMES.index(regime)))
+        scenes = SpatialWorld(SEED, regime=regime, pairs="all").draw("captioner validation", count)
+        noisy = with_noise(scenes.images(), generator(SEED, 2, REGIMES.index(regime)))
         tokens = model.write(torch.from_numpy(noisy).to(device))
         captions += [decode_caption(row) for row in tokens.tolist()]
-        told += seen[:count]
+        told += [things(scenes, row) for row in range(count)]
     return verify_captions(captions, told)
 
 

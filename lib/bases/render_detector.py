@@ -17,7 +17,7 @@ from lib.nn.vision.detections import detect
 from lib.nn.vision.detector import RenderDetector
 
 SEED, WIDTH, BATCH, STEPS = 0, 16, 32, 2_000
-HELD_OUT = 150
+HELD_OUT = 30
 """Pictures of each kind in the gate: few and many things, as drawn and corrupted."""
 
 
