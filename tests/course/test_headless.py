@@ -52,7 +52,11 @@ def test_a_run_names_its_sections_and_trainings(tmp_path, capfd):
     ]
     outputs = [output for cell in read(tmp_path / "runs" / "copy.ipynb")["cells"] for output in cell.get("outputs", [])]
     assert "'5'" in str(outputs[0]) and "100%" in str(outputs[1])
-    assert capfd.readouterr() == ("", "")
+    farewell = (
+        "[IPKernelApp] ERROR | KeyboardInterrupt caught in kernel.\n"  # of a kernel that a slow machine ends late
+    )
+    printed, errors = capfd.readouterr()
+    assert (printed, errors.replace(farewell, "")) == ("", "")
 
 
 @pytest.mark.parametrize(
