@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+from jupyter_client.manager import AsyncKernelManager
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
-from traitlets import Instance
+from traitlets import Bool, Instance
 
 from lib.course.run_report import RunReport
 
 NAME = "reporting"
 
 
+class KernelManager(AsyncKernelManager):
+    """Ends a kernel that has nothing left to do without interrupting it.
+
+    jupyter_client interrupts every kernel before it asks it to end. One that has answered, and on a busy machine has
+    not yet come back from answering, prints that as an error into the user's terminal.
+    """
+
+    is_done = Bool(False)
+
+    async def _async_interrupt_kernel(self) -> None:
+        if not (self.is_done and self.shutting_down):
+            await super()._async_interrupt_kernel()
+
+
 class ReportingClient(PapermillNotebookClient):
     """Executes the cells one after the other and reports on the way."""
 
     report = Instance(RunReport)
+
+    def papermill_execute_cells(self):
+        super().papermill_execute_cells()
+        self.km.is_done = True
 
     def process_message(self, msg, cell, cell_index):
         if msg["msg_type"] in ("display_data", "update_display_data"):
@@ -31,6 +50,7 @@ class ReportingEngine(NBClientEngine):
             nb_man,
             report=report,
             kernel_name=kernel_name,
+            kernel_manager_class=KernelManager,
             startup_timeout=start_timeout,
             timeout=None,
             config=config,
