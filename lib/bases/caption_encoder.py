@@ -2,8 +2,8 @@
 takes over and does not train.
 
 It learns from words alone. Two captions that say the same of a scene must lie close, and closer than a caption that
-says the opposite (InfoNCE; Oord et al., arXiv 1807.03748). So
-it can tell left from right in a sentence. What "left" looks like it cannot know.
+says the opposite (InfoNCE; Oord et al., arXiv 1807.03748). So it can tell left from right in a sentence. What "left"
+looks like it cannot know.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
 """A latent diffusion model that draws coloured shapes from words and has hardly ever been told where they are.
 
 Its text encoder begins as `caption_encoder`, which can read and has never seen a picture, and learns on together with
-the U-Net (left as it was, the U-Net drew both things in two pictures of three). They learn from captions that name what
-a picture shows, in random order. Of the captions that could, one in a hundred also says how two of the things lie to
-each other, about as rarely as in the captions that large models learn from (SPRIGHT, arXiv 2404.01197, table 1). No
-held-out pair of types is ever in a picture, and a share of the captions is empty, so that classifier-free guidance has
-something to lean on.
+the U-Net. They learn from captions that name what a picture shows, in random order. Of the captions that could, one in
+a hundred also says how two of the things lie to each other, about as rarely as in the captions that large models learn
+from (SPRIGHT, arXiv 2404.01197, table 1). No held-out pair of types is ever in a picture, and a share of captions is
+empty, so that classifier-free guidance has something to lean on.
 """
 
 from __future__ import annotations

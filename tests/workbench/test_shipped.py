@@ -84,7 +84,7 @@ def test_recipe_and_facts_are_shown_as_tables(root):
 
 def test_the_real_bases_are_loaded_checked_and_compared_at_little_cost():
     """Process time, since a clock would tell of the machine's other work: each takes less than two seconds, and all
-    that a notebook asks for together less than five. Notebook 12 will ask for four of them."""
+    that a notebook asks for together less than five. Notebook 12 is to ask for four of them."""
     import re
     import time
 

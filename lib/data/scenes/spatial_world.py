@@ -1,8 +1,8 @@
 """A world for spatial language: pictures of different things in the cells of a grid, and pairs held out.
 
-Things stand in rows and columns, each near the middle of a cell. So a word of place tells much about a picture: with
-things anywhere, "left of" explained about 3 % of what varies between pictures of the same things (of noised pictures,
-by regression from the words), and a model needs a hundred thousand pictures to notice.
+Things stand in rows and columns, each near the middle of a cell, so that a word of place tells much about a picture.
+With smaller things anywhere it told little: pictures of two things regressed on their prompts came 3 % closer for the
+relation, and only after 96,000 pictures.
 
 A type is a colour and a shape (16 of them), and no picture holds a type twice, so that "the red disk" means one thing.
 A quarter of the pairs of types is held out. With k = (colour - shape) mod 4, the numbers in the order of COLOURS and

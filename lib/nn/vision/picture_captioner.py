@@ -3,9 +3,9 @@
     log p(caption | picture) = sum_i log p(w_i | w_<i, picture)
 
 Convolutions turn the picture into a grid of states (8x8 for 32 pixels); to each a learned vector of its place is added,
-which begins as a linear map of the coordinates: with random vectors it learned names in 300 steps, and no relation in
-3,000. A causal transformer over words looks at the states by cross-attention, layer by layer. So BLIP is built (Li et
-al., arXiv 2201.12086), and so is what stands here for LLaVA (SPRIGHT, arXiv 2404.01197) and for BLIP (CoMat, arXiv
+which begins as a linear map of the coordinates (with random vectors, names were learned in 300 steps and relations not
+in 2,600). A causal transformer over words looks at the states by cross-attention, layer by layer. So BLIP is built (Li
+et al., arXiv 2201.12086), and so is what stands here for LLaVA (SPRIGHT, arXiv 2404.01197) and for BLIP (CoMat, arXiv
 2404.03653).
 """
 
